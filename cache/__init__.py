@@ -1,0 +1,1 @@
+"""Answers to calls: what a call is, who answers it, and where answers are kept."""

@@ -1,0 +1,59 @@
+"""Where answers are kept: the `CallStore` protocol, and `MemoryStore`."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from .call import Call, Completion
+
+
+class CallStore(Protocol):
+    """Answers by key; the first answer added under a key stays."""
+
+    def get(self, key: str) -> Completion | None:
+        """The stored answer, or `None` where there is none.
+
+        Raises:
+            StoreDamaged: there is something under the key, and it is not what was written.
+        """
+        ...
+
+    def add(self, key: str, call: Call, completion: Completion) -> Completion:
+        """Store the answer unless there is one already; what is returned is the one that is stored."""
+        ...
+
+    def flight(self, key: str) -> AbstractContextManager[object]:
+        """A lock to hold while the key's answer is fetched, so that identical misses make one live call."""
+        ...
+
+    def calls(self) -> Iterator[Call]:
+        """Every call that has an answer, for explaining a miss."""
+        ...
+
+
+class MemoryStore:
+    """Answers kept for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, tuple[Call, Completion]] = {}
+        self._flights: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Completion | None:
+        """The stored answer, or `None`."""
+        found = self._answers.get(key)
+        return found and found[1]
+
+    def add(self, key: str, call: Call, completion: Completion) -> Completion:
+        """Store the answer unless there is one; return the stored one."""
+        return self._answers.setdefault(key, (call, completion.as_stored()))[1]
+
+    def flight(self, key: str) -> AbstractContextManager[object]:
+        """One lock per key."""
+        with self._lock:
+            return self._flights.setdefault(key, threading.Lock())
+
+    def calls(self) -> Iterator[Call]:
+        """Every call that has an answer."""
+        return (call for call, _ in list(self._answers.values()))

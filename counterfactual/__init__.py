@@ -1,0 +1,1 @@
+"""Change one step, run what follows again, judge, and blame."""

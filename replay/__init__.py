@@ -1,0 +1,1 @@
+"""The recorded run and its re-execution; knows nothing of interventions."""

@@ -1,0 +1,224 @@
+"""The recorded run: `Trace`, made of `Step`s, and its file format."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field, ValidationError, model_validator
+
+from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
+from butfor.cache.errors import LogFormatError
+
+Fidelity = Literal["wire", "messages", "transcript"]
+"""What the log holds: full requests, the messages each step was given, or outputs only."""
+
+Kind = Literal["llm", "tool", "human", "end"]
+"""Who acts: a model as an agent, a tool, a person, or the framework when it ends the run."""
+
+Basis = Literal["call", "tool call", "response id", "verbatim", "addressee", "broadcast", "order"]
+"""What says that one step read another: its recorded input, an id in it, the text found in it, or the team's rules."""
+
+SCHEMA_VERSION = 1
+
+
+class Agent(Frozen):
+    """A member of the team."""
+
+    name: str
+    kind: Kind = "llm"
+    system_prompt: str | None = None
+    model: str | None = None
+    """`provider:model` or the provider's own name for it, where the log tells."""
+
+
+class Team(Frozen):
+    """How the team decides who acts next, and when it stops."""
+
+    selector: Literal["fixed", "chat", "orchestrator"] = "fixed"
+    """`fixed`: the program's own order; `chat`: a model picks the next speaker; `orchestrator`: an agent's ledger."""
+    stop_word: str | None = None
+    """The run ends with a message that holds it."""
+
+
+class Read(NamedTuple):
+    """One step that another one read, and what says so."""
+
+    step: int
+    basis: Basis
+
+
+class Step(Frozen):
+    """One action of one agent."""
+
+    index: int = Field(ge=0)
+    """0-based position in the trace."""
+    agent: str
+    kind: Kind = "llm"
+    output: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools the agent asked for in this action."""
+    audience: tuple[str, ...] | None = None
+    """Who hears it: `None` everybody, `()` nobody but the agent itself (a thought), else the addressees."""
+    continues: int | None = None
+    """The step whose context this one carries on from: everything that one read, and its own output."""
+    reads: tuple[Read, ...] = ()
+    """The steps that entered this one's input and are not reached through `continues`, in order."""
+    call: Call | None = None
+    """The question as it was recorded; `None` in a transcript, where it is rebuilt from what the step read."""
+    usage: Usage | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    error: str | None = None
+    """What the framework or the tool reported as an error."""
+    started: float | None = None
+    """Seconds since the epoch."""
+    ended: float | None = None
+    """Seconds since the epoch."""
+    origin: Origin = "recorded"
+
+
+class Outcome(Frozen):
+    """How a run ended, as a judge sees it."""
+
+    success: bool
+    answer: str | None = None
+    """The final answer that was judged."""
+    explanation: str = ""
+
+
+class Culprit(Frozen):
+    """The decisive error as a person or a scenario's author labelled it; no method may read it."""
+
+    agent: str
+    step: int
+    reason: str = ""
+
+
+class Source(Frozen):
+    """Where a trace came from."""
+
+    format: str
+    name: str = ""
+    """The file's name, without its folder."""
+
+
+class Trace(Frozen):
+    """A run: who said what, in which order, after reading what."""
+
+    version: Literal[1] = SCHEMA_VERSION
+    task: str
+    expected: str | None = None
+    """The expected final answer; only judges see it."""
+    agents: tuple[Agent, ...]
+    team: Team = Team()
+    steps: tuple[Step, ...] = Field(min_length=1)
+    outcome: Outcome | None = None
+    culprit: Culprit | None = None
+    fidelity: Fidelity
+    source: Source
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Trace":
+        names = [agent.name for agent in self.agents]
+        if len(set(names)) < len(names):
+            raise ValueError("two agents have the same name")
+        for position, step in enumerate(self.steps):
+            _check_step(position, step, set(names))
+        if self.culprit and not 0 <= self.culprit.step < len(self.steps):
+            raise ValueError(
+                f"the label names step {self.culprit.step}, and the run has steps 0 to {len(self.steps) - 1}"
+            )
+        return self
+
+    @cached_property
+    def _agents(self) -> dict[str, Agent]:
+        return {agent.name: agent for agent in self.agents}
+
+    def agent(self, name: str) -> Agent:
+        """The member of the team with this name.
+
+        Raises:
+            KeyError: nobody has it.
+        """
+        return self._agents[name]
+
+    def context(self, index: int) -> tuple[int, ...]:
+        """Every step that was in the input of one step, in order."""
+        return context(self.steps, index)
+
+    def blind(self) -> "Trace":
+        """The same run without the expected answer, the judgement and the label: what a method may see."""
+        return self.model_copy(update={"expected": None, "outcome": None, "culprit": None})
+
+    def to_json(self) -> str:
+        """The native file format; equal traces give equal bytes."""
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps({"version": self.version, **fields}, ensure_ascii=False, indent=1) + "\n"
+
+
+def context(steps: Sequence[Step], index: int) -> tuple[int, ...]:
+    """Every step that was in the input of one step, in order; `steps` may be a run that is still going on."""
+    found: list[int] = []
+    at: int | None = index
+    while at is not None:
+        step = steps[at]
+        found.extend(read.step for read in reversed(step.reads))
+        at = step.continues
+        if at is not None:
+            found.append(at)
+    return tuple(sorted(set(found)))
+
+
+def read_trace(text: str, *, name: str = "run.json") -> Trace:
+    """The trace in a native file's text.
+
+    Raises:
+        LogFormatError: the text is no trace; the message names the field.
+    """
+    try:
+        return Trace.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+        raise LogFormatError(f"{name}: {where or 'the file'}: {first['msg']}") from None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: an existing file is replaced only by a complete one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8", newline="")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+_MARKER = re.compile(r"final answer\s*(?:is|:)?\s*", re.IGNORECASE)
+
+
+def final_answer(trace: Trace) -> str:
+    """The text of the run's final answer.
+
+    The last message by an agent or a tool that says anything besides the stop word; from its last "FINAL ANSWER" on,
+    where it has one.
+    """
+    stop = trace.team.stop_word
+    for step in reversed(trace.steps):
+        text = step.output.replace(stop, "") if stop else step.output
+        if step.kind in ("llm", "tool") and text.strip(" \n.*`"):
+            parts = _MARKER.split(text)
+            return parts[-1].strip() if len(parts) > 1 and parts[-1].strip() else text.strip()
+    return ""
+
+
+def _check_step(position: int, step: Step, names: set[str]) -> None:
+    if step.index != position:
+        raise ValueError(f"step {position} says that it is step {step.index}")
+    if step.agent not in names:
+        raise ValueError(f"step {position} is by {step.agent!r}, who is not among the agents")
+    earlier = [read.step for read in step.reads] + ([] if step.continues is None else [step.continues])
+    if any(not 0 <= other < position for other in earlier):
+        raise ValueError(f"step {position} reads a step that is not before it")

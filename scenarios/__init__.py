@@ -1,0 +1,1 @@
+"""Failing runs with a known cause, and the benchmarks over them."""
