@@ -93,6 +93,8 @@ class Call(Frozen):
     """Sampling and format parameters by their API names (`temperature`, `tool_choice`, `stream` …)."""
     agent: str | None = None
     """Who asks; routes the call, and is no part of its identity."""
+    step: int | None = None
+    """The recorded step that this call acts out again, where the executor knows; no part of its identity."""
 
     @cached_property
     def content_key(self) -> bytes:

@@ -16,8 +16,8 @@ from butfor.cache.errors import LogFormatError
 Fidelity = Literal["wire", "messages", "transcript"]
 """What the log holds: full requests, the messages each step was given, or outputs only."""
 
-Kind = Literal["llm", "tool", "human", "end"]
-"""Who acts: a model as an agent, a tool, a person, or the framework when it ends the run."""
+Kind = Literal["llm", "tool", "human", "control"]
+"""Who acts: a model as an agent, a tool, a person, or the framework itself (who is next, why it ended)."""
 
 Basis = Literal["call", "tool call", "response id", "verbatim", "addressee", "broadcast", "order"]
 """What says that one step read another: its recorded input, an id in it, the text found in it, or the team's rules."""
@@ -31,6 +31,8 @@ class Agent(Frozen):
     name: str
     kind: Kind = "llm"
     system_prompt: str | None = None
+    description: str | None = None
+    """What the team is told about the agent."""
     model: str | None = None
     """`provider:model` or the provider's own name for it, where the log tells."""
 
@@ -181,9 +183,14 @@ def read_trace(text: str, *, name: str = "run.json") -> Trace:
     try:
         return Trace.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
-        raise LogFormatError(f"{name}: {where or 'the file'}: {first['msg']}") from None
+        raise LogFormatError(f"{name}: {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first field that is wrong, and why, in one line."""
+    first = error.errors(include_url=False)[0]
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -202,15 +209,16 @@ _MARKER = re.compile(r"final answer\s*(?:is|:)?\s*", re.IGNORECASE)
 def final_answer(trace: Trace) -> str:
     """The text of the run's final answer.
 
-    The last message by an agent or a tool that says anything besides the stop word; from its last "FINAL ANSWER" on,
-    where it has one.
+    The last message by an agent or a tool that says anything besides the stop word; where it holds "FINAL ANSWER", the
+    line after the last one.
     """
     stop = trace.team.stop_word
     for step in reversed(trace.steps):
         text = step.output.replace(stop, "") if stop else step.output
         if step.kind in ("llm", "tool") and text.strip(" \n.*`"):
             parts = _MARKER.split(text)
-            return parts[-1].strip() if len(parts) > 1 and parts[-1].strip() else text.strip()
+            marked = parts[-1].strip().partition("\n")[0] if len(parts) > 1 else ""
+            return marked.strip() or text.strip()
     return ""
 
 

@@ -1,21 +1,28 @@
 """Logs of every format to `Trace`s: one module a format, the format recognised by its content."""
 
-import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from butfor.cache.errors import LogFormatError, UnknownFormat
+from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
 
 from ..trace import Trace
-from . import native, who_and_when
+from . import native, plain_chat, who_and_when
+from .archive import is_archive, read_archive
+from .fields import parse_json, parse_records
+from .several import ManyRuns, pick
+
+__all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
 
 _SNIFFED_CHARACTERS = 65_536
 _LARGEST_BYTES = 512 * 2**20
 
 
 class Importer(Protocol):
-    """One log format: a module or object with these two functions."""
+    """One log format: a module or object with these two functions.
+
+    A format whose files may hold several runs has the one function of `ManyRuns` as well.
+    """
 
     def sniff(self, head: str) -> bool:
         """Whether a file that begins like this is in the format."""
@@ -30,30 +37,78 @@ class Importer(Protocol):
         ...
 
 
-IMPORTERS: dict[str, Importer] = {"butfor": native, "who-and-when": who_and_when}
+IMPORTERS: dict[str, Importer] = {
+    "butfor": native,
+    "who-and-when": who_and_when,
+    "plain-chat": plain_chat,
+}
 """By the name that `--format` takes, in the order in which they are tried."""
 
 
 def import_log(path: str | Path, *, format: str | None = None) -> Trace:  # noqa: A002
     """The trace in a log file of any supported format.
 
+    `FILE#RUN` is one run of a file that holds several; the start of its id will do.
+
     Raises:
         UnknownFormat: no importer recognises the file.
-        LogFormatError: the file cannot be read, or breaks the format it appears to be in.
+        LogFormatError: the file cannot be read, breaks the format it appears to be in, or holds several runs.
     """
-    text = read_text(Path(path))
-    name = Path(path).name
-    if format is not None and format not in IMPORTERS:
-        raise UnknownFormat(f"no importer is called {format!r}; there are {', '.join(IMPORTERS)}")
-    importer = IMPORTERS[format] if format else _recognise(text, name)
+    file, run = _file_and_run(Path(path))
+    text = read_text(file)
+    importer = _importer(format) if format else _recognise(text, file.name)
     try:
-        return importer.load(text, name=name)
+        if isinstance(importer, ManyRuns):
+            return pick(importer.runs(text, name=file.name), name=file.name, run=run)
+        if run is not None:
+            raise LogFormatError(f"{file.name}: its format knows one run a file; leave #{run} out")
+        return importer.load(text, name=file.name)
     except RecursionError:
-        raise LogFormatError(f"{name}: nested too deeply to be a log") from None
+        raise LogFormatError(f"{file.name}: nested too deeply to be a log") from None
+
+
+def import_folder(path: str | Path) -> Iterator[tuple[Path, Trace | TraceError]]:
+    """Every run in the files of a folder, and of the folders in it, in the order of their names.
+
+    What cannot be read comes as the error that says why. Hidden files are left out. A run of a file that holds
+    several comes under the path that `import_log` takes: `FILE#RUN`.
+
+    Raises:
+        LogFormatError: there is no such folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise LogFormatError(f"{folder} is no folder")
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_file() and not hidden:
+            yield from _runs(file)
+
+
+def _runs(file: Path) -> Iterator[tuple[Path, Trace | TraceError]]:
+    try:
+        text = read_text(file)
+        importer = _recognise(text, file.name)
+        if not isinstance(importer, ManyRuns):
+            yield file, importer.load(text, name=file.name)
+            return
+        runs = importer.runs(text, name=file.name)
+    except TraceError as error:
+        yield file, error
+        return
+    except RecursionError:
+        yield file, LogFormatError(f"{file.name}: nested too deeply to be a log")
+        return
+    for identifier, run in runs.items():
+        one = file if len(runs) == 1 else file.with_name(f"{file.name}#{identifier}")
+        try:
+            yield one, run()
+        except TraceError as error:
+            yield one, error
 
 
 def read_text(path: Path) -> str:
-    """A log's text.
+    """A log's text; an archive (an Inspect `.eval`) is read as the JSON log that it stands for.
 
     Raises:
         LogFormatError: there is no such file, it is too large, or it is not text.
@@ -63,38 +118,28 @@ def read_text(path: Path) -> str:
             raise LogFormatError(f"{path} is a folder; name one log in it")
         if path.stat().st_size > _LARGEST_BYTES:
             raise LogFormatError(f"{path} is larger than {_LARGEST_BYTES >> 20} MB; split it")
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        if is_archive(content):
+            return read_archive(content, name=path.name, largest=_LARGEST_BYTES)
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise LogFormatError(f"{path}: byte {error.start} is not UTF-8; is it a text log?") from None
-    except OSError as error:
-        raise LogFormatError(f"{path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        problem = error.strerror if isinstance(error, OSError) else None
+        raise LogFormatError(f"{path}: {problem or error}") from None
 
 
-def parse_json(text: str, *, name: str) -> object:
-    """A log's JSON.
+def _file_and_run(path: Path) -> tuple[Path, str | None]:
+    file, mark, run = str(path).rpartition("#")
+    if not mark or path.exists():
+        return path, None
+    return Path(file), run
 
-    Raises:
-        LogFormatError: it is not JSON, or a key stands in it twice; the message names line and column.
-    """
 
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise LogFormatError(f"{name}: the key {twice!r} stands twice in one object; keep one")
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise LogFormatError(
-            f"{name}: line {error.lineno}, column {error.colno}: {error.msg}; is the file complete?"
-        ) from None
-    except ValueError as error:  # a number past sys.get_int_max_str_digits
-        raise LogFormatError(f"{name}: {str(error).split(';')[0]}") from None
-    except RecursionError:
-        raise LogFormatError(f"{name}: nested too deeply to be a log (limit {sys.getrecursionlimit()})") from None
+def _importer(format: str) -> Importer:  # noqa: A002
+    if format not in IMPORTERS:
+        raise UnknownFormat(f"no importer is called {format!r}; there are {', '.join(IMPORTERS)}")
+    return IMPORTERS[format]
 
 
 def _recognise(text: str, name: str) -> Importer:
@@ -105,5 +150,5 @@ def _recognise(text: str, name: str) -> Importer:
         if importer.sniff(head):
             return importer
     if head.lstrip()[0] in "{[":
-        parse_json(text, name=name)
+        parse_records(text, name=name)
     raise UnknownFormat(f"{name}: not a log that butfor knows ({', '.join(IMPORTERS)}); name its format with --format")

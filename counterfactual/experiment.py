@@ -1,0 +1,263 @@
+"""Runs every trial of an audit: `Experiment` remembers, meters and parallelises them, so a search cannot run anything.
+
+Both arms of a trial draw the same repeats: draw *n* of an arm is the run with sample number *n* in every key, so it
+is independent of the others today and identical tomorrow.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from butfor.cache.errors import BudgetExceeded, ButforError, LeakedAnswer, NotAFailure
+from butfor.cache.provider import Provider
+from butfor.replay.executor import Executor, rerun
+from butfor.replay.replayed import Edits
+from butfor.replay.trace import Outcome, Trace
+
+from .intervention import Intervention, control, treated
+from .judge import Judge
+from .proposer import Proposer, refuse_leak
+from .rule import Counts, Decision, Rule
+from .trial import Arm, Finding, Trial, Untested
+
+Live = Callable[[int, Mapping[str, str]], Provider]
+"""The live side of one run: from the repeat's number and the models of swapped agents."""
+
+_FINDINGS: dict[Decision, Finding] = {"blame": "flips", "exclude": "excluded", "draw": "undecided"}
+
+
+class Draw(NamedTuple):
+    """One run of one arm."""
+
+    trace: Trace
+    outcome: Outcome
+
+
+class Experiment:
+    """Everything one audit does to one recorded run.
+
+    Raises:
+        NotAFailure: the judge calls the recorded run a success.
+        Divergence: the run does not replay.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        *,
+        executor: Executor,
+        judge: Judge,
+        live: Live,
+        proposer: Proposer,
+        rule: Rule,
+        jobs: int = 1,
+        sham: bool = False,
+    ) -> None:
+        self.trace = trace
+        self.rule = rule
+        self._executor = executor
+        self._judge = judge
+        self._live = live
+        self._proposer = proposer
+        self._jobs = jobs
+        self._recording = executor.recording(trace)
+        self._trials: dict[tuple[Intervention, ...], Trial] = {}
+        self._untested: dict[int, Untested] = {}
+        self._draws: dict[tuple[str, int], Draw] = {}
+        self._proposals: dict[int, tuple[Intervention, ...]] = {}
+        self.outcome = judge(trace)
+        if self.outcome.success and not sham:
+            raise NotAFailure(
+                f"{trace.source.name or 'the run'}: the judge calls the recorded run a success "
+                f"(answer {self.outcome.answer!r}, {self.outcome.explanation}); there is nothing to blame"
+            )
+
+    @property
+    def candidates(self) -> tuple[int, ...]:
+        """The steps that may be to blame, in order: what agents said."""
+        return tuple(step.index for step in self.trace.steps if step.kind == "llm")
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial so far, by step."""
+        return tuple(sorted(self._trials.values(), key=lambda trial: (len(trial.steps), trial.steps)))
+
+    @property
+    def untested(self) -> tuple[Untested, ...]:
+        """Every step that was not tried, by step."""
+        return tuple(self._untested[step] for step in sorted(self._untested))
+
+    def propose(self, step: int) -> tuple[Intervention, ...]:
+        """The corrections to try at a step; none where there is nothing to try, and then `untested` says why."""
+        if step not in self._proposals:
+            self._proposals[step] = self._usable(step)
+        return self._proposals[step]
+
+    def propose_together(self, steps: Sequence[int]) -> tuple[Intervention, ...]:
+        """Corrections for several steps, each proposed on the run as it went once with the ones before it.
+
+        A step that has nothing to correct any more is left out.
+        """
+        chosen: tuple[Intervention, ...] = ()
+        branch = self.trace
+        for step in sorted(steps):
+            if step >= len(branch.steps) or branch.steps[step].agent != self.trace.steps[step].agent:
+                continue
+            proposed = self.propose(step) if not chosen else self._proposer(branch, step)
+            if proposed:
+                chosen = (*chosen, next(iter(proposed)))
+                branch = self.draw(treated(self.trace, chosen), 0).trace
+        return chosen
+
+    def skip(self, step: int, reason: str, detail: str = "") -> None:
+        """Note that a step is not tried."""
+        agent = self.trace.steps[step].agent
+        self._untested[step] = Untested.model_validate(
+            {"step": step, "agent": agent, "reason": reason, "detail": detail}
+        )
+
+    def trial(self, *interventions: Intervention, candidates: int = 1) -> Trial:
+        """Both arms of a change, drawn until the rule decides; the same change is never tried twice.
+
+        `candidates` is the number of trials the error rate is shared among.
+
+        Raises:
+            BudgetExceeded: never; the trial is then `undecided`.
+        """
+        if interventions not in self._trials:
+            self._trials[interventions] = self._run(interventions, candidates)
+        return self._trials[interventions]
+
+    def noop(self, step: int) -> bool:
+        """Whether answering a step with what was recorded, offline, changes nothing: the control that must hold."""
+        edits = Edits(answers={step: self.trace.steps[step].output})
+        again = rerun(self.trace, edits, executor=self._executor, recording=self._recording)
+        return [s.output for s in again.steps] == [s.output for s in self.trace.steps]
+
+    def draw(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None) -> Draw:
+        """One run with these edits.
+
+        Raises:
+            ButforError: the run could not be finished.
+        """
+        key = (f"{edits.model_dump_json()}{sorted((models or {}).items())}", sample)
+        if key not in self._draws:
+            run = rerun(
+                self.trace,
+                edits,
+                executor=self._executor,
+                live=self._live(sample, models or {}),
+                recording=self._recording,
+            )
+            self._draws[key] = Draw(run, self._judge(run))
+        return self._draws[key]
+
+    def example(self, trial: Trial) -> Draw | None:
+        """A successful run of the treated arm, where there is one."""
+        models = _models(trial.interventions)
+        edits = treated(self.trace, trial.interventions)
+        draws = (self.draw(edits, sample, models) for sample in range(trial.treated.draws))
+        return next((draw for draw in draws if draw.outcome.success), None)
+
+    def parallel(self, tasks: Iterable[Callable[[], object]]) -> None:
+        """Run tasks side by side in threads; the first error is raised when all have ended."""
+        import joblib
+
+        joblib.Parallel(n_jobs=self._jobs, backend="threading")(joblib.delayed(task)() for task in tasks)
+
+    def _usable(self, step: int) -> tuple[Intervention, ...]:
+        try:
+            proposed = tuple(self._proposer(self.trace, step))
+            for intervention in proposed:
+                refuse_leak(self.trace, intervention)
+        except LeakedAnswer as leak:
+            self.skip(step, "leaked answer", str(leak))
+            return ()
+        except BudgetExceeded as spent:
+            self.skip(step, "budget", str(spent))
+            return ()
+        except ButforError as error:
+            self.skip(step, "failed", str(error))
+            return ()
+        if not proposed:
+            self.skip(step, "nothing to correct")
+        return proposed
+
+    def _run(self, interventions: tuple[Intervention, ...], candidates: int) -> Trial:
+        models = _models(interventions)
+        arms = (treated(self.trace, interventions), control(self.trace, interventions))
+        outcomes: tuple[list[Outcome], list[Outcome]] = ([], [])
+        decision, error = self.rule.decide(Counts(0, 0), Counts(0, 0), candidates=candidates), None
+        while decision == "draw" and error is None:
+            sizes = self.rule.next_draws(_counts(outcomes[0]), _counts(outcomes[1]))
+            if not any(sizes):
+                break
+            error = self._draw_more(arms, sizes, outcomes, models)
+            decision = self.rule.decide(_counts(outcomes[0]), _counts(outcomes[1]), candidates=candidates)
+        return self._trial(interventions, outcomes, decision, error, candidates)
+
+    def _draw_more(
+        self,
+        arms: tuple[Edits, Edits],
+        sizes: tuple[int, int],
+        outcomes: tuple[list[Outcome], list[Outcome]],
+        models: Mapping[str, str],
+    ) -> str | None:
+        """Draw both arms further; the reason why not, where a run could not be finished."""
+        wanted = [
+            (arm, sample)
+            for arm in (0, 1)
+            for sample in range(len(outcomes[arm]), len(outcomes[arm]) + sizes[arm])
+        ]
+        results: dict[tuple[int, int], Outcome | str] = {}
+
+        def one(arm: int, sample: int) -> None:
+            swapped = models if arm == 0 else {}
+            try:
+                results[arm, sample] = self.draw(arms[arm], sample, swapped).outcome
+            except ButforError as error:
+                results[arm, sample] = f"{type(error).__name__}: {error}"
+
+        self.parallel((lambda arm=arm, sample=sample: one(arm, sample)) for arm, sample in wanted)
+        for arm, sample in wanted:
+            result = results[arm, sample]
+            if isinstance(result, str):
+                return result
+            outcomes[arm].append(result)
+        return None
+
+    def _trial(
+        self,
+        interventions: tuple[Intervention, ...],
+        outcomes: tuple[Sequence[Outcome], Sequence[Outcome]],
+        decision: Decision,
+        error: str | None,
+        candidates: int,
+    ) -> Trial:
+        first, second = (_counts(arm) for arm in outcomes)
+        estimate = self.rule.estimate(first, second, candidates=candidates)
+        return Trial(
+            interventions=interventions,
+            treated=_arm(outcomes[0]),
+            control=_arm(outcomes[1]),
+            effect=estimate.effect,
+            interval=(estimate.low, estimate.high),
+            finding=_FINDINGS[decision],
+            error=error if decision == "draw" else None,
+        )
+
+
+def _models(interventions: Iterable[Intervention]) -> dict[str, str]:
+    return {i.agent: i.model for i in interventions if i.kind == "swap" and i.agent and i.model}
+
+
+def _counts(outcomes: Sequence[Outcome]) -> Counts:
+    return Counts(sum(outcome.success for outcome in outcomes), len(outcomes))
+
+
+def _arm(outcomes: Sequence[Outcome]) -> Arm:
+    counts = _counts(outcomes)
+    return Arm(
+        successes=counts.successes,
+        draws=counts.draws,
+        answers=tuple((outcome.answer or "")[:500] for outcome in outcomes),
+    )

@@ -1,0 +1,76 @@
+"""What is changed in a run: `Intervention`, and the edits it comes down to."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from butfor.cache.call import Frozen
+from butfor.replay.graph import descendants
+from butfor.replay.replayed import Edits
+from butfor.replay.trace import Trace
+
+REMOVED = "[no output]"
+"""What a removed step says: a neutral marker, because an empty message makes teams ask again."""
+
+InterventionKind = Literal["correct", "remove", "given", "resample", "swap"]
+
+
+class Intervention(Frozen):
+    """One change of a recorded run."""
+
+    kind: InterventionKind
+    """`correct`: what a model proposes; `given`: what a person wrote; `remove`; `resample`: the same agent asked
+    again; `swap`: an agent played by another model in all its steps."""
+    step: int | None = Field(default=None, ge=0)
+    """0-based; `None` for a swap."""
+    output: str | None = None
+    """The new output, for `correct` and `given`."""
+    agent: str | None = None
+    """Whom a swap replaces."""
+    model: str | None = None
+    """The `provider:model` a swap puts in the agent's place."""
+
+    def describe(self) -> str:
+        """The change in a few words."""
+        if self.kind == "swap":
+            return f"swap {self.agent}={self.model}"
+        return {"correct": "correct", "given": "given", "remove": "remove", "resample": "resample"}[self.kind]
+
+
+def steps_changed(trace: Trace, intervention: Intervention) -> tuple[int, ...]:
+    """The recorded steps that an intervention acts on directly."""
+    if intervention.kind == "swap":
+        return tuple(s.index for s in trace.steps if s.agent == intervention.agent and s.kind == "llm")
+    return () if intervention.step is None else (intervention.step,)
+
+
+def treated(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
+    """The edits of the treated arm: the changed steps answer anew, and everything they reach is drawn again."""
+    every = tuple(interventions)
+    answers = {i.step: _new_output(i) for i in every if i.step is not None and i.kind != "resample"}
+    changed = [step for i in every for step in steps_changed(trace, i)]
+    again = frozenset(step for step in changed if step not in answers)
+    return Edits(answers=answers, redraw=(again | _drawn_again(trace, changed)) - answers.keys())
+
+
+def control(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
+    """The edits of the control arm: the changed steps answer as recorded, and everything they reach is drawn again.
+
+    A swap has no recorded answer of the same model to hold against, so its control draws the agent's steps again too,
+    by the model that plays everybody else.
+    """
+    every = tuple(interventions)
+    changed = [step for i in every for step in steps_changed(trace, i)]
+    swapped = frozenset(step for i in every if i.kind == "swap" for step in steps_changed(trace, i))
+    kept = {step: trace.steps[step].output for step in changed if step not in swapped}
+    return Edits(answers=kept, redraw=(swapped | _drawn_again(trace, changed)) - kept.keys())
+
+
+def _drawn_again(trace: Trace, changed: Sequence[int]) -> frozenset[int]:
+    """What a change reaches and a model says; a tool keeps its recorded result for as long as its call is unchanged."""
+    return frozenset(step for step in descendants(trace, changed) if trace.steps[step].kind == "llm")
+
+
+def _new_output(intervention: Intervention) -> str:
+    return REMOVED if intervention.kind == "remove" else intervention.output or ""

@@ -1,0 +1,95 @@
+"""Who proposes how a step should have gone: `Corrector`, a model that never sees the expected answer."""
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+from butfor.cache.call import Call, Message
+from butfor.cache.errors import LeakedAnswer
+from butfor.cache.provider import Provider
+from butfor.replay.prompt import system_prompt
+from butfor.replay.simulator import asked
+from butfor.replay.trace import Trace
+
+from .intervention import Intervention
+from .judge import mentions, normalise
+
+_ASK = (
+    "You review one message of an agent in a team. You see what the agent was told and what it had read, then the "
+    "message. If the message is right for what the agent could know, reply with exactly: NOTHING TO CORRECT. Otherwise "
+    "reply with the corrected message and nothing else: the same form and purpose, only the mistake mended. Do not do "
+    "the work of later steps, and do not refer to this review."
+)
+_MATERIAL = "The agent is {agent}. Its instructions:\n{system}"
+_MESSAGE = "The message of {agent} to review:\n<message>\n{output}\n</message>"
+_NOTHING = re.compile(r"\W*nothing\s+to\s+correct\b", re.IGNORECASE)
+_LIST_MARKER = re.compile(r"^\s*(?:step\s*)?\d+[.):]\s", re.MULTILINE | re.IGNORECASE)
+_TAGS = re.compile(r"\A\s*<message>\n?|\n?</message>\s*\Z")
+
+
+class Proposer(Protocol):
+    """Says how a step should have gone."""
+
+    def __call__(self, trace: Trace, step: int) -> Iterable[Intervention]:
+        """The corrections to try at a step, best first; none where there is nothing to correct."""
+        ...
+
+
+class Corrector:
+    """Asks a model for the corrected output of a step, showing it only what the step itself could know."""
+
+    def __init__(self, provider: Provider, model: str) -> None:
+        self._provider = provider
+        self._model = model
+
+    def __call__(self, trace: Trace, step: int) -> tuple[Intervention, ...]:
+        """At most one correction.
+
+        Raises:
+            CallError: the model could not be asked.
+        """
+        recorded = trace.steps[step]
+        reply = self._provider.complete(self._question(trace.blind(), step)).text
+        corrected = _TAGS.sub("", reply).strip("\n")
+        if _NOTHING.match(reply) or not corrected.strip() or normalise(corrected) == normalise(recorded.output):
+            return ()
+        return (Intervention(kind="correct", step=step, output=corrected),)
+
+    def _question(self, trace: Trace, step: int) -> Call:
+        recorded = trace.steps[step]
+        _, *read = asked(trace, step).messages[:-1]
+        instructions = _MATERIAL.format(agent=recorded.agent, system=system_prompt(trace.agent(recorded.agent)))
+        review = _MESSAGE.format(agent=recorded.agent, output=recorded.output)
+        return Call(
+            model=self._model,
+            messages=(
+                Message(role="system", content=_ASK),
+                Message(role="user", content=instructions),
+                *(Message(role="user", content=message.text) for message in read),
+                Message(role="user", content=review),
+            ),
+            agent="corrector",
+            step=step,
+        )
+
+
+def refuse_leak(trace: Trace, intervention: Intervention) -> None:
+    """Stop a proposed correction that simply says the expected answer.
+
+    Raises:
+        LeakedAnswer: the correction holds the expected answer; the step's own output and all it had read do not.
+    """
+    if intervention.kind != "correct" or intervention.step is None or not trace.expected:
+        return
+    known = [trace.steps[i].output for i in (*trace.context(intervention.step), intervention.step)]
+    if any(mentions(_unnumbered(text), trace.expected) for text in [trace.task, *known]):
+        return
+    if mentions(_unnumbered(intervention.output or ""), trace.expected):
+        raise LeakedAnswer(
+            f"the correction of step {intervention.step} holds the expected answer, which nothing before it does; it "
+            "would show that the answer helps, not that the step was at fault"
+        )
+
+
+def _unnumbered(text: str) -> str:
+    return _LIST_MARKER.sub("", text)

@@ -1,0 +1,100 @@
+"""A recorded run as a provider: `Recording`, `Edits`, and `Replayed`, which answers from both."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pydantic import Field
+
+from butfor.cache.call import Call, Completion, Frozen, answer
+from butfor.cache.errors import Divergence
+from butfor.cache.nearest import explain
+from butfor.cache.provider import Provider
+
+
+class Edits(Frozen):
+    """What is to be different from the recording; no edits at all is a check."""
+
+    answers: Mapping[int, str] = Field(default_factory=dict)
+    """New outputs by step."""
+    redraw: frozenset[int] = frozenset()
+    """Steps whose recorded answers are forgotten, so that they are asked live."""
+
+    def __bool__(self) -> bool:
+        return bool(self.answers or self.redraw)
+
+
+class Recorded(NamedTuple):
+    """One call of the recorded run, and the answer it got."""
+
+    step: int
+    call: Call
+    completion: Completion
+
+
+class Recording:
+    """The calls of a run, by content and occurrence; built once and shared by every replay of it."""
+
+    def __init__(self, recorded: Sequence[Recorded]) -> None:
+        self.recorded = tuple(recorded)
+        seen: Counter[bytes] = Counter()
+        by_identity: dict[tuple[bytes, int], Recorded] = {}
+        for entry in self.recorded:
+            content = entry.call.content_key
+            by_identity[content, seen[content]] = entry
+            seen[content] += 1
+        self.by_identity: Mapping[tuple[bytes, int], Recorded] = MappingProxyType(by_identity)
+
+    def calls(self) -> Iterator[Call]:
+        """Every recorded call, in order."""
+        return (entry.call for entry in self.recorded)
+
+
+class Replayed:
+    """Gives each call its recorded answer, the edited steps their new ones, and asks `live` for what follows.
+
+    A call is recognised by its content and occurrence, and once something was changed an edited step also by its place.
+    An answer is given once. Before the first edit has been
+    served nothing goes live: a call that is not in the recording is a `Divergence`. One instance serves one run.
+    """
+
+    def __init__(self, recording: Recording, edits: Edits, *, live: Provider) -> None:
+        self._recording = recording
+        self._edits = edits
+        self._live = live
+        self._seen: Counter[bytes] = Counter()
+        self._changed = False
+        self._lock = threading.Lock()
+
+    def complete(self, call: Call) -> Completion:
+        """Answer one call.
+
+        Raises:
+            Divergence: nothing was edited yet, and the call is not in the recording.
+            CallError: the call had to go live, and could not be answered.
+        """
+        content = call.content_key
+        with self._lock:
+            occurrence = self._seen[content]
+            self._seen[content] += 1
+            entry = self._recording.by_identity.get((content, occurrence))
+            step = entry.step if entry else call.step if self._changed else None
+            self._changed = self._changed or step in self._edits.answers or step in self._edits.redraw
+            changed = self._changed
+        if step is not None and step in self._edits.answers:
+            return answer(self._edits.answers[step], origin="edited")
+        if entry is not None and step not in self._edits.redraw:
+            return entry.completion
+        if not changed:
+            raise Divergence(self._explain(call))
+        return self._live.complete(call)
+
+    def _explain(self, call: Call) -> str:
+        return (
+            f"the replay asked something that the recorded run did not ask ({call.agent or call.model}), before "
+            f"anything was changed\n{explain(call, self._recording.calls())}\n"
+            "Likely causes: the log was changed after it was recorded, or the code that builds the prompt was."
+        )
+
