@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from .call import Call, Completion, Message
 from .errors import StoreDamaged
+from .rows import from_row, to_row
 
 _MARK = "butfor-store.json"
 _FORMAT = 1
@@ -108,9 +109,10 @@ class DiskStore:
     def add(self, key: str, call: Call, completion: Completion) -> Completion:
         """Store call and answer; the answer last, so that a process killed half-way leaves none without its call."""
         stored = completion.as_stored()
-        digests = [self._add_message(message) for message in call.messages]
-        question = call.model_copy(update={"messages": ()}).model_dump(mode="json", exclude_defaults=True)
-        self._write(f"call/{key}", json.dumps({**question, "messages": digests}))
+        row, messages = to_row(call)
+        for digest, message in messages.items():
+            self._add_message(digest, message)
+        self._write(f"call/{key}", json.dumps(row))
         if self._write(f"answer/{key}", stored.model_dump_json(exclude_none=True)):
             return stored
         return self.get(key) or stored
@@ -193,9 +195,8 @@ class DiskStore:
     def _call(self, name: str) -> Call:
         text = self._read(name) or self._damaged(f"{name} is missing beside its answer")
         try:
-            question = json.loads(text)
-            question["messages"] = [self._message(digest) for digest in question["messages"]]
-            return Call.model_validate(question)
+            row = json.loads(text)
+            return from_row(row, {digest: self._message(digest) for digest in row["messages"]})
         except (ValueError, KeyError, TypeError) as error:
             self._damaged(f"{name} is not a call: {error}")
 
@@ -203,12 +204,10 @@ class DiskStore:
         name = f"message/{digest}"
         return Message.model_validate_json(self._read(name) or self._damaged(f"{name} is missing"))
 
-    def _add_message(self, message: Message) -> str:
-        digest = message._digest.hex()
+    def _add_message(self, digest: str, message: Message) -> None:
         if digest not in self._known:
             self._write(f"message/{digest}", message.model_dump_json(exclude_defaults=True))
             self._known.add(digest)
-        return digest
 
     def _names(self, prefix: str) -> Iterator[str]:
         with self._guarded():

@@ -63,6 +63,18 @@ class Cached:
         return call.model_copy(update={"params": {**call.params, "seed": seed}})
 
 
+class Remembered:
+    """Gives equal calls one answer, however often they are asked: for questions that belong to no run."""
+
+    def __init__(self, provider: Provider, store: CallStore) -> None:
+        self._provider = provider
+        self._store = store
+
+    def complete(self, call: Call) -> Completion:
+        """Answer from the store, or ask once."""
+        return Cached(self._provider, self._store).complete(call)
+
+
 class Price(Frozen):
     """What a model costs, in dollars per million tokens."""
 

@@ -57,3 +57,46 @@ class MemoryStore:
     def calls(self) -> Iterator[Call]:
         """Every call that has an answer."""
         return (call for call, _ in list(self._answers.values()))
+
+    def item(self, key: str) -> tuple[Call, Completion]:
+        """The call and the answer under one key.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._answers[key]
+
+
+class Tapped:
+    """A store that notes which answers were used."""
+
+    def __init__(self, store: CallStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self.hits = 0
+        """How often an answer was there already."""
+        self.used: set[str] = set()
+        """The keys of the answers given out."""
+
+    def get(self, key: str) -> Completion | None:
+        """The stored answer, or `None`."""
+        found = self._store.get(key)
+        if found is not None:
+            with self._lock:
+                self.hits += 1
+                self.used.add(key)
+        return found
+
+    def add(self, key: str, call: Call, completion: Completion) -> Completion:
+        """Store the answer unless there is one; return the stored one."""
+        with self._lock:
+            self.used.add(key)
+        return self._store.add(key, call, completion)
+
+    def flight(self, key: str) -> AbstractContextManager[object]:
+        """The store's own lock."""
+        return self._store.flight(key)
+
+    def calls(self) -> Iterator[Call]:
+        """Every call that has an answer."""
+        return self._store.calls()

@@ -103,13 +103,14 @@ def attribute(experiment: Experiment, search: Search, *, controls: bool = True) 
     if trial is None or found.verdict not in ("blamed", "set"):
         return found
     example = experiment.example(trial)
+    recorded = experiment.trace.steps
     return found.model_copy(
         update={
             "members": found.members if found.verdict == "set" else (),
             "effect": trial.effect,
             "interval": trial.interval,
             "controls": run_controls(experiment, trial) if controls else (),
-            "continuation": _continuation(experiment, trial.steps[0], example.trace.steps) if example else (),
+            "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
             "repaired": example.outcome if example else None,
         }
     )
@@ -185,8 +186,8 @@ def _base(experiment: Experiment, flipping: Sequence[int]) -> Attribution:
     )
 
 
-def _continuation(experiment: Experiment, start: int, repaired: Sequence[Step]) -> tuple[Said, ...]:
-    recorded = experiment.trace.steps
+def continuation(recorded: Sequence[Step], repaired: Sequence[Step], start: int) -> tuple[Said, ...]:
+    """Two runs beside each other from a step on, without the steps that stayed as recorded."""
     rows: list[Said] = []
     for position in range(start, max(len(recorded), len(repaired))):
         old = recorded[position] if position < len(recorded) else None

@@ -118,10 +118,8 @@ class Experiment:
     def trial(self, *interventions: Intervention, candidates: int = 1) -> Trial:
         """Both arms of a change, drawn until the rule decides; the same change is never tried twice.
 
-        `candidates` is the number of trials the error rate is shared among.
-
-        Raises:
-            BudgetExceeded: never; the trial is then `undecided`.
+        `candidates` is the number of trials the error rate is shared among. A run that cannot be finished, for want of
+        budget or otherwise, leaves the trial `undecided` with the reason.
         """
         if interventions not in self._trials:
             self._trials[interventions] = self._run(interventions, candidates)

@@ -1,8 +1,10 @@
 """Who proposes how a step should have gone: `Corrector`, a model that never sees the expected answer."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message
 from butfor.cache.errors import LeakedAnswer
@@ -38,9 +40,10 @@ class Proposer(Protocol):
 class Corrector:
     """Asks a model for the corrected output of a step, showing it only what the step itself could know."""
 
-    def __init__(self, provider: Provider, model: str) -> None:
+    def __init__(self, provider: Provider, model: str, *, params: Mapping[str, JsonValue] | None = None) -> None:
         self._provider = provider
         self._model = model
+        self._params = params or {}
 
     def __call__(self, trace: Trace, step: int) -> tuple[Intervention, ...]:
         """At most one correction.
@@ -68,6 +71,7 @@ class Corrector:
                 *(Message(role="user", content=message.text) for message in read),
                 Message(role="user", content=review),
             ),
+            params=self._params,
             agent="corrector",
             step=step,
         )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import JsonValue
+
 from butfor.cache.call import Call, Completion, Message
 from butfor.cache.errors import ProviderError
 from butfor.cache.provider import Provider
@@ -30,7 +32,7 @@ class Cast:
         default: str | None = None,
         models: Mapping[str, str] | None = None,
         tools: ToolPolicy = "fail",
-        params: Mapping[str, object] | None = None,
+        params: Mapping[str, JsonValue] | None = None,
     ) -> None:
         self._provider = provider
         self._default = default

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -155,6 +156,11 @@ class Trace(Frozen):
         """The same run without the expected answer, the judgement and the label: what a method may see."""
         return self.model_copy(update={"expected": None, "outcome": None, "culprit": None})
 
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of the native file: 64 hexadecimal digits."""
+        return sha256(self.to_json().encode()).hexdigest()
+
     def to_json(self) -> str:
         """The native file format; equal traces give equal bytes."""
         fields = self.model_dump(mode="json", exclude_defaults=True)
@@ -193,11 +199,11 @@ def first_problem(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: an existing file is replaced only by a complete one."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", newline="")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

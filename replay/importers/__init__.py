@@ -7,7 +7,7 @@ from typing import Protocol
 from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
 
 from ..trace import Trace
-from . import native, plain_chat, who_and_when
+from . import autogen, native, plain_chat, who_and_when
 from .archive import is_archive, read_archive
 from .fields import parse_json, parse_records
 from .several import ManyRuns, pick
@@ -40,6 +40,7 @@ class Importer(Protocol):
 IMPORTERS: dict[str, Importer] = {
     "butfor": native,
     "who-and-when": who_and_when,
+    "autogen": autogen,
     "plain-chat": plain_chat,
 }
 """By the name that `--format` takes, in the order in which they are tried."""
@@ -70,8 +71,8 @@ def import_log(path: str | Path, *, format: str | None = None) -> Trace:  # noqa
 def import_folder(path: str | Path) -> Iterator[tuple[Path, Trace | TraceError]]:
     """Every run in the files of a folder, and of the folders in it, in the order of their names.
 
-    What cannot be read comes as the error that says why. Hidden files are left out. A run of a file that holds
-    several comes under the path that `import_log` takes: `FILE#RUN`.
+    What cannot be read comes as the error that says why. Hidden files are left out. A run of a file that
+    holds several comes under the path that `import_log` takes: `FILE#RUN`.
 
     Raises:
         LogFormatError: there is no such folder.
@@ -151,4 +152,5 @@ def _recognise(text: str, name: str) -> Importer:
             return importer
     if head.lstrip()[0] in "{[":
         parse_records(text, name=name)
-    raise UnknownFormat(f"{name}: not a log that butfor knows ({', '.join(IMPORTERS)}); name its format with --format")
+    known = ", ".join(IMPORTERS)
+    raise UnknownFormat(f"{name}: not a log that butfor knows ({known}); name its format with --format")

@@ -25,17 +25,21 @@ def read_archive(content: bytes, *, name: str, largest: int) -> str:
     `largest` bytes are unpacked.
 
     Raises:
-        LogFormatError: the archive is damaged, too large, packed in a way that cannot be read here, or no such log.
+        LogFormatError: the archive is damaged, too large, packed in a way that cannot be read here, or no
+        such log.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {info.filename: info for info in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, ValueError, RuntimeError, OSError, struct.error) as error:
         raise LogFormatError(f"{name}: the archive is damaged: {error}") from None
     header = members.get("header.json") or members.get("_journal/start.json")
-    samples = [info for file, info in members.items() if file.startswith("samples/") and file.endswith(".json")]
+    files = [file for file in members if file.startswith("samples/") and file.endswith(".json")]
+    samples = [members[file] for file in files]
     if header is None or not samples:
-        raise LogFormatError(f"{name}: the archive is no Inspect log (expected header.json and samples/*.json)")
+        raise LogFormatError(
+            f"{name}: an archive, but no Inspect log (it has no header.json and samples/*.json)"
+        )
     if sum(info.file_size for info in (header, *samples)) > largest:
         raise LogFormatError(f"{name}: unpacked it is larger than {largest >> 20} MB; split it")
     texts = [_member(content, info, name) for info in (header, *samples)]

@@ -28,15 +28,17 @@ def assemble(
 ) -> Trace:
     """The trace of these steps: numbered, linked, with the agents that act in them.
 
-    `agents` says what the log knows of an agent besides its steps; prompts and models come from the recorded calls.
-    Without a `task`, it is the first thing that a person says. `responses` and `known` are those of `linked`. The
-    fidelity is `messages` where every model's input was recorded, else `transcript`.
+    `agents` says what the log knows of an agent besides its steps; prompts and models come from the recorded
+    calls. Without a `task`, it is the first thing that a person says. `responses` and `known` are those of
+    `linked`. The fidelity is `messages` where every model's input was recorded, else `transcript`.
 
     Raises:
         LogFormatError: there are no steps, or they contradict each other.
     """
     if not steps:
-        raise LogFormatError(f"{name}: nobody acts in it: no model call, tool call or message; is the log complete?")
+        raise LogFormatError(
+            f"{name}: nobody acts in it: no model call, tool call or message; is the log complete?"
+        )
     numbered = [step.model_copy(update={"index": index}) for index, step in enumerate(steps)]
     try:
         return Trace(

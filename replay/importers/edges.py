@@ -1,8 +1,8 @@
 """Who read whom, told by what stands in each step's input.
 
-A step whose input was recorded read another one when an id of the other's tool calls is in it, when the other's text
-stands in it, or when it goes on from the other's response on the provider's server. Where no input was recorded,
-the rules of hearing decide, and ids still say which tool answered whom.
+A step whose input was recorded read another one when an id of the other's tool calls is in it, when the
+other's text stands in it, or when it goes on from the other's response on the provider's server. Where no
+input was recorded, the rules of hearing decide, and ids still say which tool answered whom.
 """
 
 import json
@@ -17,6 +17,9 @@ from ..trace import Basis, Read, Step
 _TELLING = 16
 """A text of so many characters is found by chance nowhere; a shorter one has to stand on lines of its own."""
 
+_ID = 8
+"""An id of so many characters is random enough to be found in text."""
+
 _LONGEST_ECHO = 20_000
 _STRONGEST: tuple[Basis, ...] = ("tool call", "response id", "verbatim", "addressee", "order", "broadcast")
 
@@ -29,8 +32,9 @@ def linked(
 ) -> tuple[Step, ...]:
     """The steps with `continues` and `reads` filled in.
 
-    `responses` gives the step that a provider's response id belongs to, for calls that have a `previous_response_id`
-    among their parameters; `known` gives, by step, what the format itself says was read.
+    `responses` gives the step that a provider's response id belongs to, for calls that have a
+    `previous_response_id` among their parameters; `known` gives, by step, what the format itself says was
+    read.
     """
     links = _Links(responses or {})
     for step in steps:
@@ -127,13 +131,12 @@ class _Links:
             _keep(found, index, "verbatim")
 
     def _scan(self, text: str) -> tuple[int, ...]:
-        """The steps whose text stands inside a longer one; each text is searched once, when it first turns up."""
+        """The steps whose text stands inside this one; each text is searched when it first turns up."""
         known = self._scanned.get(text)
         if known is None:
-            inside = [
-                i for said, by in self._said.items() if len(said) < len(text) and _stands(said, text) for i in by[-1:]
-            ]
-            named = [i for name, by in self._asked.items() if len(name) >= 8 and name in text for i in by[-1:]]
+            shorter = (said for said in self._said if len(said) < len(text))
+            inside = [self._said[said][-1] for said in shorter if _stands(said, text)]
+            named = [by[-1] for name, by in self._asked.items() if len(name) >= _ID and name in text]
             echoed = [i for i, echo in self._echoes if echo in text]
             known = self._scanned[text] = tuple({*inside, *named, *echoed})
         return known

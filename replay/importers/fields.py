@@ -5,7 +5,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -38,7 +38,8 @@ class Field:
 
     def wrong(self, expected: str) -> LogFormatError:
         """The error that this value is not what was expected."""
-        return LogFormatError(f"{self.where} is {_described(self.value)} (expected {expected}); repair the log")
+        found = _described(self.value)
+        return LogFormatError(f"{self.where} is {found} (expected {expected}); repair the log")
 
     def get(self, key: str) -> "Field | None":
         """The object's value under a key; `None` where there is none, or `null`.
@@ -64,7 +65,7 @@ class Field:
         return found
 
     def dig(self, *keys: str) -> "Field | None":
-        """The value that a path of keys leads to; `None` as soon as one is missing or leads through no object."""
+        """The value that a path of keys leads to; `None` where it ends, or leads through no object."""
         found: Field | None = self
         for key in keys:
             found = found.get(key) if found is not None and found.is_object else None
@@ -170,7 +171,7 @@ class Field:
             return found.number()
         try:
             moment = datetime.fromisoformat(found.text())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             raise found.wrong("a time as in 2026-01-31T12:00:00Z") from None
 
@@ -194,7 +195,8 @@ class Field:
         """What the text holds, where it is JSON; the value as it is otherwise.
 
         Raises:
-            LogFormatError: the text is to be JSON, as it begins with a bracket and a quote or a brace, and is broken.
+            LogFormatError: the text is to be JSON, as it begins with a bracket and a quote or a brace, and
+            is broken.
         """
         if not isinstance(self.value, str) or not _JSON_TEXT.match(self.value):
             return self
@@ -283,7 +285,8 @@ def _not_json(error: Exception, name: str) -> LogFormatError:
     if isinstance(error, json.JSONDecodeError):
         where = f"line {error.lineno}, column {error.colno}"
         return LogFormatError(f"{name}: {where}: {error.msg}; is the file complete?")
-    return LogFormatError(f"{name}: {str(error).partition('; use sys.')[0]}")  # Python's own hint is no help here
+    problem = str(error).partition("; use sys.")[0]  # Python's own hint on long numbers is no help here
+    return LogFormatError(f"{name}: {problem}")
 
 
 def _check_text(source: str, value: object, name: str) -> None:
@@ -299,7 +302,8 @@ def _check_text(source: str, value: object, name: str) -> None:
         elif isinstance(found, list):
             waiting.extend(found)
         elif isinstance(found, str) and (half := _SURROGATE.search(found)):
-            raise LogFormatError(f"{name}: a text holds half a character (\\u{ord(half[0]):x}); write \\ufffd instead")
+            written = f"\\u{ord(half[0]):x}"
+            raise LogFormatError(f"{name}: a text holds half a character ({written}); write \\ufffd instead")
 
 
 def _described(value: object) -> str:

@@ -1,6 +1,9 @@
 """Chat messages, tools and usage as APIs and frameworks write them, in the spellings they share."""
 
 import json
+from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, Role, TokenLogprob, Tool, ToolCall, Usage
 
@@ -48,7 +51,7 @@ def message(field: Field) -> Message:
     )
 
 
-def content(field: Field | None) -> str | tuple[object, ...] | None:  # JsonValue; its type is checked by `json`
+def content(field: Field | None) -> str | tuple[JsonValue, ...] | None:
     """Text, or the content parts as they are.
 
     Raises:
@@ -95,7 +98,9 @@ def tool_call(field: Field) -> ToolCall:
     if function.is_text:
         function = field
     named = function.get("name") or function.need("function", "the tool's name")
-    given = next((f for key in ("arguments", "args", "input", "parameters") if (f := function.get(key))), None)
+    given = next(
+        (f for key in ("arguments", "args", "input", "parameters") if (f := function.get(key))), None
+    )
     identifier = field.get("id") or field.get("call_id") or field.get("tool_call_id")
     return ToolCall(id=identifier.text() if identifier else "", name=named.text(), arguments=arguments(given))
 
@@ -105,6 +110,19 @@ def arguments(field: Field | None) -> str:
     if field is None:
         return "{}"
     return field.text() if field.is_text else json.dumps(field.json(), ensure_ascii=False)
+
+
+def same_arguments(call: ToolCall, given: Field | None) -> bool:
+    """Whether a tool was given these arguments, as a value or as JSON text."""
+    if given is None:
+        return False
+    if given.value == call.arguments:
+        return True
+    try:
+        value = given.value if not given.is_text else json.loads(given.text())
+        return bool(json.loads(call.arguments) == value)
+    except (ValueError, RecursionError):
+        return False
 
 
 def tool(field: Field) -> Tool:
@@ -124,6 +142,57 @@ def tool(field: Field) -> Tool:
     )
 
 
+class Answer(NamedTuple):
+    """What a model answered."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+def answer(field: Field) -> Answer:
+    """The answer in a response body of any of the usual APIs, in a message, or in bare text.
+
+    Understood are Chat Completions (`choices`), Responses (`output`), Anthropic's Messages (`content` in
+    blocks), Ollama (`message`), one message, and a list of messages, which all count.
+
+    Raises:
+        LogFormatError: a field is missing or wrong.
+    """
+    if field.is_text:
+        return Answer(field.text())
+    if field.is_list:
+        parts = [_block(item) for item in field.items()]
+        text = "\n".join(part.text for part in parts if part.text)
+        return Answer(text, tuple(call for part in parts for call in part.tool_calls))
+    if choices := field.listed("choices"):
+        return answer(choices[0].get("message") or choices[0].need("text", "a message or text"))
+    below = field.get("message") or field.get("output")
+    if below is not None:
+        return answer(below)
+    return _message_answer(field)
+
+
+def _message_answer(field: Field) -> Answer:
+    found = field.get("content")
+    blocks = answer(found) if found is not None and found.is_list else Answer(plain(found))
+    return Answer(blocks.text, blocks.tool_calls + tool_calls(field))
+
+
+def _block(item: Field) -> Answer:
+    """One part of an answer: a content part, a call of a tool, or a whole message."""
+    if item.is_text:
+        return Answer(item.text())
+    kind = item.get("type")
+    named = kind.value if kind is not None else None
+    if named in ("tool_use", "function_call", "tool_call") or (named is None and item.get("arguments")):
+        call = tool_call(item)
+        called = item.maybe_text("call_id")
+        return Answer("", (call.model_copy(update={"id": called}) if called else call,))
+    if item.get("content") is not None or item.get("tool_calls") is not None:
+        return _message_answer(item)
+    return Answer(text_part(item) or "")
+
+
 def tools(field: Field | None) -> tuple[Tool, ...]:
     """The tools of a list, in order; what is no function (a hosted tool without a name) is left out."""
     listed = field.items() if field is not None else []
@@ -134,7 +203,11 @@ def usage(field: Field | None) -> Usage | None:
     """Tokens, in the spelling of any API; `None` where nothing was counted."""
     if field is None:
         return None
-    read = field.maybe_integer("input_tokens"), field.maybe_integer("prompt_tokens"), field.maybe_integer("input")
+    read = (
+        field.maybe_integer("input_tokens"),
+        field.maybe_integer("prompt_tokens"),
+        field.maybe_integer("input"),
+    )
     written = (
         field.maybe_integer("output_tokens"),
         field.maybe_integer("completion_tokens"),
@@ -149,7 +222,9 @@ def logprobs(field: Field | None) -> tuple[TokenLogprob, ...] | None:
     """The tokens' natural log-probabilities, under `content` as the Chat Completions API gives them."""
     if field is None or not field.is_object:
         return None
-    found = [TokenLogprob(item.text("token"), item.need("logprob").number()) for item in field.listed("content")]
+    found = [
+        TokenLogprob(item.text("token"), item.need("logprob").number()) for item in field.listed("content")
+    ]
     return tuple(found) or None
 
 

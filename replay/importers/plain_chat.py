@@ -1,7 +1,8 @@
-"""Plain lists of chat messages in JSON, JSONL or YAML: `{"role": "assistant", "name": "Planner", "content": "…"}`.
+"""Plain lists of chat messages in JSON, JSONL or YAML, each with a `role`, a `content` and perhaps a `name`.
 
-Every message is a step, but for the system messages before the first other one, which are the prompt. Nothing says
-what each speaker was given, so everybody hears everything said before; tool results are tied to calls by their ids.
+Every message is a step, but for the system messages before the first other one, which are the prompt. Nothing
+says what each speaker was given, so everybody hears everything said before; tool results are tied to calls by
+their ids.
 """
 
 import importlib
@@ -19,10 +20,14 @@ from .several import Run, name_of, pick
 from .sniffing import is_list, keys
 
 FORMAT = "plain-chat"
-_YAML = re.compile(r"\s*(?:---[^\n]*\n)?(?:#[^\n]*\n)*(?:messages:\s*\n)?\s*-[ \t]+(?:role|name|content)[ \t]*:")
+_YAML = re.compile(
+    r"\s*(?:---[^\n]*\n)?(?:#[^\n]*\n)*(?:messages:\s*\n)?\s*-[ \t]+(?:role|name|content)[ \t]*:"
+)
 _KINDS: dict[str, Kind] = {"user": "human", "human": "human", "tool": "tool", "function": "tool"}
 _PROMPTS = ("system", "developer")
-_ELSEWHERE = frozenset({"agent_id", "event_id", "ns", "inputs", "events", "response", "history", "stop_reason"})
+_ELSEWHERE = frozenset(
+    {"agent_id", "event_id", "ns", "inputs", "events", "response", "history", "stop_reason"}
+)
 
 
 def sniff(head: str) -> bool:
@@ -42,7 +47,8 @@ def load(text: str, *, name: str) -> Trace:
     """The trace of the only conversation in a file.
 
     Raises:
-        LogFormatError: a message has no role or no content that can be read, or there are several conversations.
+        LogFormatError: a message has no role or no content that can be read, or there are several
+        conversations.
     """
     return pick(runs(text, name=name), name=name)
 
@@ -143,7 +149,7 @@ def _yaml(text: str, name: str) -> list[Field]:
         for first, resolvers in Loader.yaml_implicit_resolvers.items()
     }
     try:
-        value = yaml.load(text, Loader=Loader)  # noqa: S506 (a SafeLoader)
+        value = yaml.load(text, Loader=Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())[:200] or "nested too deeply"
         raise LogFormatError(f"{name}: not YAML that butfor reads: {problem}") from None

@@ -38,7 +38,7 @@ def pick(runs: Mapping[str, Run], *, name: str, run: str | None = None) -> Trace
     """
     if not runs:
         raise LogFormatError(f"{name}: holds no run; is the log complete?")
-    if run in runs:
+    if run is not None and run in runs:
         return runs[run]()
     alike = [known for known in runs if run is None or known.startswith(run)]
     if len(alike) == 1:

@@ -1,0 +1,27 @@
+"""The command `butfor`: errors become one message on standard error and exit status 2."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    from butfor.cache.errors import ButforError, Divergence
+
+    from .cli import app
+
+    try:
+        app()
+    except Divergence as error:
+        print(f"butfor: diverged: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ButforError as error:
+        print(f"butfor: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The options that several commands share, and the `Settings` they come down to."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from butfor.cache.errors import ButforError
+from butfor.replay.trace import first_problem
+
+from .settings import Settings
+
+Log = Annotated[Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: docs/schema).")]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", envvar="BUTFOR_CACHE", help="The folder in which answers are kept.")
+]
+Model = Annotated[str | None, typer.Option(help="provider:model that plays the agents (openai:…, ollama:…).")]
+Corrector = Annotated[str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")]
+Judging = Annotated[
+    str | None, typer.Option("--judge", help="exact, contains, pattern:REGEX, llm, or module:function.")
+]
+JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges with llm; default: --model.")]
+Expected = Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")]
+Tools = Annotated[
+    str | None,
+    typer.Option(help="A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs)."),
+]
+ScheduleBy = Annotated[
+    str | None, typer.Option("--schedule", help="Who acts next after a change: recorded, or the team's model.")
+]
+Repeats = Annotated[int | None, typer.Option(help="Draws of each arm, at most.")]
+Confidence = Annotated[float | None, typer.Option(help="Of the intervals, between 0.5 and 1.")]
+Effect = Annotated[float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")]
+SearchBy = Annotated[str | None, typer.Option("--search", help="earliest, or exhaustive.")]
+Controls = Annotated[bool | None, typer.Option("--controls/--no-controls", help="Run the controls of a blamed step.")]
+MaxCalls = Annotated[int | None, typer.Option(help="Live calls, at most.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-total-tokens", help="Tokens of live calls, at most.")]
+MaxCost = Annotated[float | None, typer.Option(help="Dollars, at most; needs --price.")]
+PriceOf = Annotated[
+    list[str] | None, typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated.")
+]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", help="NAME=JSON, added to every call of a model; may be repeated.")
+]
+Jobs = Annotated[int | None, typer.Option(help="Runs drawn side by side.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds to wait for one live answer.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.")]
+
+
+def chosen(packed: Settings | None = None, **given: Any) -> Settings:
+    """The settings: what was given on the command line, else what the case was packed with, else the defaults.
+
+    Raises:
+        ButforError: a value is not allowed; the message names the option.
+    """
+    fields = (packed or Settings()).model_dump()
+    for group, names in (
+        ("rule", ("repeats", "confidence", "effect")),
+        ("budget", ("calls", "tokens", "dollars")),
+    ):
+        fields[group] |= {name: given.pop(name) for name in names if given.get(name) is not None}
+        for name in names:
+            given.pop(name, None)
+    for name, values, read in (
+        ("params", given.pop("params", None), _json),
+        ("prices", given.pop("prices", None), _price),
+        ("models", given.pop("models", None), str),
+    ):
+        fields[name] |= {key: read(value) for key, value in (_pair(name, text) for text in values or ())}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings.model_validate(fields)
+    except ValidationError as error:
+        raise ButforError(f"an option is not allowed: {first_problem(error)}") from None
+
+
+def swaps(values: list[str] | None) -> dict[str, str]:
+    """AGENT=provider:model options as a mapping.
+
+    Raises:
+        ButforError: one is not of that form.
+    """
+    return dict(_pair("swap", text) for text in values or ())
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise ButforError(f"--{option.removesuffix('s')} {text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _price(text: str) -> dict[str, float]:
+    cost_in, slash, cost_out = text.partition("/")
+    try:
+        return {"input": float(cost_in), "output": float(cost_out if slash else cost_in)}
+    except ValueError:
+        raise ButforError(f"--price …={text!r} is not of the form IN/OUT (dollars per million tokens)") from None

@@ -1,0 +1,125 @@
+"""One audit put together: the store, the chain of providers, the judge, and the experiment they make."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed
+from butfor.cache.store import CallStore, Tapped
+from butfor.counterfactual.attribution import Attribution, Cost, attribute
+from butfor.counterfactual.experiment import Experiment
+from butfor.counterfactual.judge import JUDGES, Judge, llm, pattern
+from butfor.counterfactual.proposer import Corrector
+from butfor.counterfactual.search import SEARCHES
+from butfor.replay.cast import Cast
+from butfor.replay.simulator import Simulator
+from butfor.replay.trace import Trace
+
+from .plugins import resolve
+from .settings import Settings
+
+
+def default_cache() -> Path:
+    """Where answers are kept unless another folder is named."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("butfor")) / "answers"
+
+
+class Session:
+    """Everything one command asks, with what it cost.
+
+    With `offline`, nothing is ever asked live: what is not stored is a `CacheMiss`.
+    """
+
+    def __init__(self, settings: Settings, store: CallStore, *, offline: bool = False) -> None:
+        self.settings = settings
+        self.stored = store
+        self.store = Tapped(store)
+        self._metered = Metered(Routed(self._connect), settings.budget, prices=settings.prices)
+        self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
+
+    def audit(self, trace: Trace) -> Attribution:
+        """The verdict on a failed run."""
+        experiment = self.experiment(trace)
+        search = resolve("search", self.settings.search, SEARCHES)
+        found = attribute(experiment, search, controls=self.settings.controls)
+        return found.model_copy(
+            update={
+                "cost": self.cost().model_copy(update={"naive_calls": self._naive(experiment)}),
+                "model": self.settings.model,
+                "corrector": self.settings.corrector or self.settings.model,
+                "tools": self.settings.tools,
+            }
+        )
+
+    def experiment(self, trace: Trace, *, sham: bool = False) -> Experiment:
+        """The trials that can be run on a trace."""
+        expected = self.settings.expected
+        return Experiment(
+            trace if expected is None else trace.model_copy(update={"expected": expected}),
+            executor=Simulator(schedule=self.settings.schedule),
+            judge=self.judge(),
+            live=self.live,
+            proposer=Corrector(
+                Remembered(self._asked, self.store),
+                self.settings.corrector or self.settings.model or "nobody",
+                params=self.settings.params,
+            ),
+            rule=self.settings.rule,
+            jobs=self.settings.jobs,
+            sham=sham,
+        )
+
+    def live(self, sample: int, models: Mapping[str, str]) -> Provider:
+        """Who answers in the n-th repeat of a run, with some agents played by other models."""
+        return Cast(
+            Cached(self._asked, self.store, sample=sample),
+            default=self.settings.model,
+            models={**self.settings.models, **models},
+            tools=self.settings.tools,
+            params=self.settings.params,
+        )
+
+    def judge(self) -> Judge:
+        """The judge that the settings name."""
+        kind, _, argument = self.settings.judge.partition(":")
+        if kind == "pattern":
+            return pattern(argument)
+        if self.settings.judge == "llm":
+            model = self.settings.judge_model or self.settings.model or "nobody"
+            return llm(Remembered(self._asked, self.store), model)
+        return resolve("judge", self.settings.judge, JUDGES)
+
+    def cost(self) -> Cost:
+        """What has been spent so far."""
+        spent = self._metered.spent
+        return Cost(
+            live_calls=spent.calls,
+            cached_calls=self.store.hits,
+            input_tokens=spent.input_tokens,
+            output_tokens=spent.output_tokens,
+            dollars=spent.dollars,
+            seconds=round(spent.seconds, 1),
+        )
+
+    def _route(self, model: str) -> Provider:
+        if not model.startswith("sandbox:"):
+            return self._metered
+        from butfor.replay.sandbox import Sandbox
+
+        return Sandbox()
+
+    def _connect(self, model: str) -> Provider:
+        if model.startswith("scripted:"):
+            from butfor.scenarios import scenario
+
+            return scenario(model.removeprefix("scripted:")).provider()
+        from butfor.cache.connect import connect
+
+        return connect(model, timeout=self.settings.timeout)
+
+    def _naive(self, experiment: Experiment) -> int:
+        """Calls of the usual loop: every candidate, both arms, every repeat, everything after the step again."""
+        candidates = experiment.candidates
+        after = sum(len(candidates) - position - 1 for position in range(len(candidates)))
+        return 2 * self.settings.rule.repeats * after
