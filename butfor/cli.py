@@ -62,13 +62,31 @@ def show(log: o.Log, as_json: o.Json = False) -> None:
 
     trace = _open(log).trace
     if as_json:
-        _print_json(summary(trace))
+        _print_json(summary(trace).model_dump(mode="json"))
     else:
         _console().print(as_terminal(trace))
 
 
 @app.command()
-def check(log: o.Log, as_json: o.Json = False) -> None:
+def record(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the run.")],
+    command: o.Command = None,
+    judge: o.Judging = None,
+    time_limit: o.TimeLimit = None,
+) -> None:
+    """Run a program unmodified and record every call it makes to a model."""
+    from . import programs
+
+    trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge)
+    _write(output, trace.to_json())
+    programs.tape(output).unlink()
+    print(programs.summary(trace, output), file=sys.stderr)
+
+
+@app.command()
+def check(
+    log: o.Log, command: o.Command = None, time_limit: o.TimeLimit = None, as_json: o.Json = False
+) -> None:
     """Replay a run offline with no edits: every call must hit, and the run must come out byte for byte."""
     from hashlib import sha256
 
@@ -76,6 +94,8 @@ def check(log: o.Log, as_json: o.Json = False) -> None:
     from butfor.replay.simulator import Simulator
 
     trace = _open(log).trace
+    if command:
+        _check_program(trace, log, command, time_limit, as_json)
     simulator = Simulator()
     recording = simulator.recording(trace)
     again = rerun(trace, executor=simulator, recording=recording)
@@ -90,9 +110,23 @@ def check(log: o.Log, as_json: o.Json = False) -> None:
     raise typer.Exit(0 if same else 1)
 
 
+def _check_program(
+    trace: "Trace", log: Path, command: list[str], time_limit: float | None, as_json: bool
+) -> None:
+    from . import programs
+
+    checked = programs.check(trace, command, o.chosen(time_limit=time_limit))
+    if as_json:
+        _print_json(checked.as_json(trace.fidelity))
+    else:
+        print(checked.sentence(log.name))
+    raise typer.Exit(0 if checked.same else 1)
+
+
 @app.command()
 def whatif(
     log: o.Log,
+    command: o.Command = None,
     step: Annotated[int | None, typer.Option(help="The step to change (0-based).")] = None,
     output: Annotated[str | None, typer.Option(help="The step's new output; @FILE reads it from a file.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Let the step say nothing.")] = False,
@@ -113,6 +147,7 @@ def whatif(
     param: o.Param = None,
     jobs: o.Jobs = None,
     timeout: o.Timeout = None,
+    time_limit: o.TimeLimit = None,
     offline: o.Offline = False,
     cache: o.Cache = None,
     as_json: o.Json = False,
@@ -124,12 +159,12 @@ def whatif(
     settings = o.chosen(
         opened.settings, model=model, judge=judge, judge_model=judge_model, expected=expected, tools=tools,
         schedule=schedule, calls=max_calls, tokens=max_total_tokens, dollars=max_cost, prices=price, params=param,
-        jobs=jobs, timeout=timeout, repeats=repeats,
+        jobs=jobs, timeout=timeout, repeats=repeats, time_limit=time_limit,
     )  # fmt: skip
     changes = what.changes(
         opened.trace, step=step, output=output, remove=remove, resample=resample, swaps=o.swaps(swap)
     )
-    session = _session(settings, opened, cache, offline)
+    session = _session(settings, opened, cache, offline, command)
     with _progress(session):
         found = what.whatif(session, opened.trace, changes, repeats=repeats or 1)
     if save:
@@ -143,6 +178,7 @@ def whatif(
 @app.command()
 def blame(
     log: o.Log,
+    command: o.Command = None,
     model: o.Model = None,
     corrector: o.Corrector = None,
     judge: o.Judging = None,
@@ -162,6 +198,7 @@ def blame(
     param: o.Param = None,
     jobs: o.Jobs = None,
     timeout: o.Timeout = None,
+    time_limit: o.TimeLimit = None,
     offline: o.Offline = False,
     cache: o.Cache = None,
     as_json: o.Json = False,
@@ -173,9 +210,9 @@ def blame(
         opened.settings, model=model, corrector=corrector, judge=judge, judge_model=judge_model, expected=expected,
         tools=tools, schedule=schedule, search=search, repeats=repeats, confidence=confidence, effect=effect,
         controls=controls, calls=max_calls, tokens=max_total_tokens, dollars=max_cost, prices=price, params=param,
-        jobs=jobs, timeout=timeout,
+        jobs=jobs, timeout=timeout, time_limit=time_limit,
     )  # fmt: skip
-    session = _session(settings, opened, cache, offline)
+    session = _session(settings, opened, cache, offline, command)
     with _progress(session):
         found = session.audit(opened.trace)
     _remember(session, opened.trace)
@@ -196,6 +233,7 @@ def blame(
 def pack(
     log: o.Log,
     output: Annotated[Path, typer.Option("-o", "--output", help="The case to write (NAME.butfor).")],
+    command: o.Command = None,
     cache: o.Cache = None,
 ) -> None:
     """Pack a run with every answer that check and its last audit used, to reproduce both offline elsewhere."""
@@ -206,7 +244,7 @@ def pack(
     settings = opened.settings or _remembered(store, opened.trace)
     keys: set[str] = set()
     if settings is not None:
-        session = _session(settings, opened, cache, offline=True)
+        session = _session(settings, opened, cache, True, command)
         session.audit(opened.trace)
         keys = session.store.used
     _write(output, case.pack(opened.trace, settings, store, keys))
@@ -287,10 +325,15 @@ def _store(opened: _Opened, cache: Path | None) -> Any:
     return opened.case.store if opened.case else _open_store(cache)
 
 
-def _session(settings: "Settings", opened: _Opened, cache: Path | None, offline: bool) -> Any:
+def _session(
+    settings: "Settings", opened: _Opened, cache: Path | None, offline: bool, command: list[str] | None
+) -> Any:
+    from . import programs
     from .session import Session
 
-    return Session(settings, _store(opened, cache), offline=offline or opened.case is not None)
+    offline = offline or opened.case is not None
+    program = programs.program(command or (), settings, offline=offline)
+    return Session(settings, _store(opened, cache), offline=offline, program=program)
 
 
 def _remember(session: Any, trace: "Trace") -> None:

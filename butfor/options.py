@@ -2,17 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from pydantic import ValidationError
-
 from butfor.cache.errors import ButforError
-from butfor.replay.trace import first_problem
 
-from .settings import Settings
+if TYPE_CHECKING:
+    from .settings import Settings
 
 Log = Annotated[Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")]
+Command = Annotated[
+    list[str] | None, typer.Argument(metavar="-- CMD …", help="The program that made the run, to be run again.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: docs/schema).")]
 Cache = Annotated[
     Path | None, typer.Option("--cache", envvar="BUTFOR_CACHE", help="The folder in which answers are kept.")
@@ -26,7 +27,10 @@ JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges
 Expected = Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")]
 Tools = Annotated[
     str | None,
-    typer.Option(help="A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs)."),
+    typer.Option(
+        help="A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs); of a "
+        "program: replay (an error), run (for real), ask."
+    ),
 ]
 ScheduleBy = Annotated[
     str | None, typer.Option("--schedule", help="Who acts next after a change: recorded, or the team's model.")
@@ -47,15 +51,30 @@ Param = Annotated[
 ]
 Jobs = Annotated[int | None, typer.Option(help="Runs drawn side by side.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds to wait for one live answer.")]
+TimeLimit = Annotated[float | None, typer.Option(help="Seconds that one run of a program may take.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.")]
 
 
-def chosen(packed: Settings | None = None, **given: Any) -> Settings:
+def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
     """The settings: what was given on the command line, else what the case was packed with, else the defaults.
+
+    A packed judge or search that would import a module has to be given again: a case is a file from somebody else.
 
     Raises:
         ButforError: a value is not allowed; the message names the option.
     """
+    from pydantic import ValidationError
+
+    from butfor.replay.players import RunTools
+    from butfor.replay.trace import first_problem
+
+    from .settings import Settings
+
+    for kind, value in (("judge", packed and packed.judge), ("search", packed and packed.search)):
+        if value and imports(value) and given.get(kind) != value:
+            raise ButforError(
+                f"the case was audited with the {kind} {value}, which is code; pass --{kind} {value} if you trust it"
+            )
     fields = (packed or Settings()).model_dump()
     for group, names in (
         ("rule", ("repeats", "confidence", "effect")),
@@ -70,11 +89,18 @@ def chosen(packed: Settings | None = None, **given: Any) -> Settings:
         ("models", given.pop("models", None), str),
     ):
         fields[name] |= {key: read(value) for key, value in (_pair(name, text) for text in values or ())}
+    if given.get("tools") in get_args(RunTools):
+        given["run_tools"] = given.pop("tools")
     fields |= {name: value for name, value in given.items() if value is not None}
     try:
         return Settings.model_validate(fields)
     except ValidationError as error:
         raise ButforError(f"an option is not allowed: {first_problem(error)}") from None
+
+
+def imports(name: str) -> bool:
+    """Whether a name stands for code to import (`module:object`)."""
+    return ":" in name and not name.startswith(("pattern:", "output:", "file:", "pytest:"))
 
 
 def swaps(values: list[str] | None) -> dict[str, str]:

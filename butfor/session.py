@@ -6,15 +6,20 @@ from pathlib import Path
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed
 from butfor.cache.store import CallStore, Tapped
 from butfor.counterfactual.attribution import Attribution, Cost, attribute
+from butfor.counterfactual.ended import ENDED_JUDGES, status
 from butfor.counterfactual.experiment import Experiment
 from butfor.counterfactual.judge import JUDGES, Judge, llm, pattern
 from butfor.counterfactual.proposer import Corrector
 from butfor.counterfactual.search import SEARCHES
+from butfor.replay.answering import Own
 from butfor.replay.cast import Cast
+from butfor.replay.players import OWN, Players, Verbatim
+from butfor.replay.program import Program
 from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Trace
 
 from .plugins import resolve
+from .programs import allow
 from .settings import Settings
 
 
@@ -31,15 +36,18 @@ class Session:
     With `offline`, nothing is ever asked live: what is not stored is a `CacheMiss`.
     """
 
-    def __init__(self, settings: Settings, store: CallStore, *, offline: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, store: CallStore, *, offline: bool = False, program: Program | None = None
+    ) -> None:
         self.settings = settings
+        self._program = program
         self.stored = store
         self.store = Tapped(store)
         self._metered = Metered(Routed(self._connect), settings.budget, prices=settings.prices)
         self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
 
     def audit(self, trace: Trace) -> Attribution:
-        """The verdict on a failed run."""
+        """The verdict on a failed run; of a program, once it has been run again as it was."""
         experiment = self.experiment(trace)
         search = resolve("search", self.settings.search, SEARCHES)
         found = attribute(experiment, search, controls=self.settings.controls)
@@ -48,16 +56,18 @@ class Session:
                 "cost": self.cost().model_copy(update={"naive_calls": self._naive(experiment)}),
                 "model": self.settings.model,
                 "corrector": self.settings.corrector or self.settings.model,
-                "tools": self.settings.tools,
+                "tools": self.settings.run_tools if self._program else self.settings.tools,
+                "executor": "program" if self._program else "simulator",
             }
         )
 
     def experiment(self, trace: Trace, *, sham: bool = False) -> Experiment:
         """The trials that can be run on a trace."""
         expected = self.settings.expected
+        trace = trace if expected is None else trace.model_copy(update={"expected": expected})
         return Experiment(
-            trace if expected is None else trace.model_copy(update={"expected": expected}),
-            executor=Simulator(schedule=self.settings.schedule),
+            trace if self._program is None else self._program.check(trace),
+            executor=self._program or Simulator(schedule=self.settings.schedule),
             judge=self.judge(),
             live=self.live,
             proposer=Corrector(
@@ -72,6 +82,15 @@ class Session:
 
     def live(self, sample: int, models: Mapping[str, str]) -> Provider:
         """Who answers in the n-th repeat of a run, with some agents played by other models."""
+        if self._program is not None:
+            return Players(
+                Cached(Verbatim(self._asked), self.store, sample=sample),
+                default=self.settings.model,
+                models={**self.settings.models, **models},
+                tools=self.settings.run_tools,
+                allow=allow,
+                params=self.settings.params,
+            )
         return Cast(
             Cached(self._asked, self.store, sample=sample),
             default=self.settings.model,
@@ -85,10 +104,12 @@ class Session:
         kind, _, argument = self.settings.judge.partition(":")
         if kind == "pattern":
             return pattern(argument)
+        if kind in ENDED_JUDGES and argument:
+            return ENDED_JUDGES[kind](argument)
         if self.settings.judge == "llm":
             model = self.settings.judge_model or self.settings.model or "nobody"
             return llm(Remembered(self._asked, self.store), model)
-        return resolve("judge", self.settings.judge, JUDGES)
+        return resolve("judge", self.settings.judge, {**JUDGES, "status": status})
 
     def cost(self) -> Cost:
         """What has been spent so far."""
@@ -103,6 +124,8 @@ class Session:
         )
 
     def _route(self, model: str) -> Provider:
+        if model.startswith(f"{OWN}tool:"):
+            return Own()
         if not model.startswith("sandbox:"):
             return self._metered
         from butfor.replay.sandbox import Sandbox
@@ -110,6 +133,8 @@ class Session:
         return Sandbox()
 
     def _connect(self, model: str) -> Provider:
+        if model.startswith(OWN):
+            return Own()
         if model.startswith("scripted:"):
             from butfor.scenarios import scenario
 

@@ -8,6 +8,7 @@ from butfor.cache.call import Frozen
 from butfor.cache.provider import Budget, Price
 from butfor.counterfactual.rule import Rule
 from butfor.replay.cast import ToolPolicy
+from butfor.replay.players import RunTools
 from butfor.replay.simulator import Schedule
 
 
@@ -21,12 +22,17 @@ class Settings(Frozen):
     corrector: str | None = None
     """`provider:model` that proposes corrections; the agents' model where none is named."""
     judge: str = "exact"
-    """`exact`, `contains`, `pattern:REGEX`, `llm`, or `module:function`."""
+    """`exact`, `contains`, `pattern:REGEX`, `llm`, or `module:function`; of a program's run also `output:REGEX`,
+    `status`, `file:PATH:REGEX` and `pytest:NODE`."""
     judge_model: str | None = None
     """`provider:model` that judges with `llm`; the agents' model where none is named."""
     expected: str | None = None
     """The expected answer, in place of the log's."""
     tools: ToolPolicy = "model"
+    run_tools: RunTools = "replay"
+    """The same for a program's own tools."""
+    time_limit: float = Field(default=600.0, gt=0)
+    """Seconds that one run of a program may take."""
     schedule: Schedule = "recorded"
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Added to every call of a model: `temperature`, `max_tokens` …"""

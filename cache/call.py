@@ -1,17 +1,20 @@
 """What is asked of a model and what comes back: `Call`, with its content key, and `Completion`."""
 
 import json
+import operator
+import re
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 Origin = Literal["recorded", "cached", "live", "simulated", "edited"]
-"""Where an answer came from: the log, the store, a model just now, a model playing a tool, an intervention."""
+"""Whence an answer: the log, the store, a model just now, a model playing a tool, an intervention."""
 
 INERT_PARAMS = frozenset(
     {"stream_options", "user", "metadata", "store", "prompt_cache_key", "safety_identifier", "service_tier",
@@ -19,10 +22,21 @@ INERT_PARAMS = frozenset(
 )  # fmt: skip
 """Parameters that cannot change the answer's content, and so are no part of a call's identity."""
 
+_RANDOM_ID = re.compile(r"(?=[^\d]*\d)[\w.:-]{9,}", re.ASCII)
+"""What a text may quote only because it is an id; `1` or a tool's name in a text is content."""
+
+
 class Frozen(BaseModel):
     """The base of every data class: immutable, closed, documented by its attribute docstrings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values; what was computed from the old ones (a key, a digest) is not taken over."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 class ToolCall(Frozen):
@@ -61,12 +75,19 @@ class Message(Frozen):
 
     @cached_property
     def _canonical(self) -> str:
-        calls = [[c.id, c.name, _canonical_arguments(c.arguments)] for c in self.tool_calls]
-        return _canonical([self.role, self.name, self.content, calls, self.tool_call_id])
+        return self._with_ids({})
 
     @cached_property
     def _digest(self) -> bytes:
         return sha256(self._canonical.encode()).digest()
+
+    def _with_ids(self, numbers: Mapping[str, int]) -> str:
+        """The canonical JSON of the message, its ids replaced by these numbers."""
+        calls = [
+            [numbers.get(c.id, c.id), c.name, _canonical_arguments(c.arguments)] for c in self.tool_calls
+        ]
+        answered = None if self.tool_call_id is None else numbers.get(self.tool_call_id, self.tool_call_id)
+        return _canonical([self.role, self.name, self.content, calls, answered])
 
 
 class Tool(Frozen):
@@ -103,7 +124,9 @@ class Call(Frozen):
         A Merkle digest: sha256 over model, parameters, tools, and a chain over the messages' own digests, so
         that a longer history costs only its new messages.
         """
-        params = {k: v for k, v in self.params.items() if v is not None and k not in INERT_PARAMS}
+        params: dict[str, JsonValue] = {
+            k: v for k, v in self.params.items() if v is not None and k not in INERT_PARAMS
+        }
         head = _canonical([self.model, _plain_numbers(params), len(self.tools)]).encode()
         return sha256(b"".join((head, *(t._digest for t in self.tools), _history(self.messages)))).digest()
 
@@ -126,7 +149,7 @@ class TokenLogprob(NamedTuple):
     """One generated token and its natural log-probability."""
 
     token: str
-    logprob: float
+    logprob: FiniteFloat
 
 
 class Completion(Frozen):
@@ -193,21 +216,23 @@ class _Chain(NamedTuple):
         return _Chain((*self.messages, message), digest, ids)
 
 
-def _renamed(message: Message, ids: dict[str, int]) -> bytes:
-    """The message's digest, its ids replaced by their numbers in fields and text alike."""
-    present = [i for i in ids if i and i in message._canonical]
-    if not present:
+def _renamed(message: Message, ids: Mapping[str, int]) -> bytes:
+    """The message's digest, its ids replaced by their numbers, wherever a text quotes a random one too."""
+    quoted = [i for i in ids if _RANDOM_ID.fullmatch(i) and i in message._canonical]
+    if not quoted and not message.ids:
         return message._digest
-    text = message._canonical
-    for identifier in sorted(present, key=len, reverse=True):
+    text = message._with_ids(ids)
+    names = {message.name, *(call.name for call in message.tool_calls)}
+    for identifier in sorted(set(quoted) - names, key=len, reverse=True):
         text = text.replace(identifier, f"\0{ids[identifier]}\0")
     return sha256(text.encode()).digest()
 
 
 _EMPTY = _Chain((), b"", {})
 _CHAINS_KEPT = 1024
+_keeping = threading.Lock()
 _chains: dict[tuple[int, int], _Chain] = {}
-"""Chains by the identity of their first and last message; each holds its messages, so no identity is reused."""
+"""Chains by the identity of first and last message; each holds its messages, so no identity is reused."""
 
 
 def _history(messages: tuple[Message, ...]) -> bytes:
@@ -215,7 +240,7 @@ def _history(messages: tuple[Message, ...]) -> bytes:
     chain = _EMPTY
     for length in range(len(messages), 0, -1):
         known = _chains.get((id(messages[0]), id(messages[length - 1])))
-        if known and len(known.messages) == length and known.messages == messages[:length]:
+        if known and len(known.messages) == length and all(map(operator.is_, known.messages, messages)):
             chain = known
             break
     fresh = messages[len(chain.messages) :]
@@ -227,6 +252,7 @@ def _history(messages: tuple[Message, ...]) -> bytes:
 
 
 def _keep(chain: _Chain) -> None:
-    while len(_chains) >= _CHAINS_KEPT:
-        _chains.pop(next(iter(_chains), (0, 0)), None)
-    _chains[id(chain.messages[0]), id(chain.messages[-1])] = chain
+    with _keeping:
+        while len(_chains) >= _CHAINS_KEPT:
+            del _chains[next(iter(_chains))]
+        _chains[id(chain.messages[0]), id(chain.messages[-1])] = chain

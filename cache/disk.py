@@ -1,8 +1,9 @@
 """Answers kept on disk, shared by threads and processes: `DiskStore`, on diskcache.
 
-diskcache unpickles whatever its database says is pickled (CVE-2025-69872), so its `Disk` is replaced by one that
-knows nothing but text. Every row starts with a checksum over its own key and content, verified on every read: a
-row that is cut short, changed or moved to another key is an error that names it, never an answer and never a miss.
+diskcache unpickles whatever its database says is pickled (CVE-2025-69872), so its `Disk` is replaced by one
+that knows nothing but text. Every row starts with a checksum over its own key and content, verified on every
+read: a row that is cut short, changed or moved to another key is an error that names it, never an answer and
+never a miss.
 
 Three kinds of rows: `answer/KEY` (a completion), `call/KEY` (what was asked, its messages by digest) and
 `message/DIGEST` (each message once, however many histories hold it).
@@ -78,23 +79,13 @@ class DiskStore:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        self._known: set[str] = set()
-        with self._guarded():
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._check_mark()
-            self._cache = diskcache.Cache(
-                str(self.directory),
-                timeout=60,
-                disk=TextDisk,
-                eviction_policy="none",
-                cull_limit=0,
-                size_limit=2**62,
-                statistics=0,
-            )
-            self._mark()
         self._locks = self.directory / "locks"
         self._thread_locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        with self._guarded():
+            self._locks.mkdir(parents=True, exist_ok=True)
+            with self._lock("open"):
+                self._cache = self._opened()
 
     def get(self, key: str) -> Completion | None:
         """The stored answer, checked."""
@@ -107,15 +98,16 @@ class DiskStore:
             self._damaged(f"answer/{key} is not an answer: {error}")
 
     def add(self, key: str, call: Call, completion: Completion) -> Completion:
-        """Store call and answer; the answer last, so that a process killed half-way leaves none without its call."""
+        """Store call and answer in one transaction, so that a killed process leaves both or neither."""
         stored = completion.as_stored()
         row, messages = to_row(call)
-        for digest, message in messages.items():
-            self._add_message(digest, message)
-        self._write(f"call/{key}", json.dumps(row))
-        if self._write(f"answer/{key}", stored.model_dump_json(exclude_none=True)):
-            return stored
-        return self.get(key) or stored
+        with self._guarded(), self._cache.transact():
+            for digest, message in messages.items():
+                self._write(f"message/{digest}", message.model_dump_json(exclude_defaults=True))
+            self._write(f"call/{key}", json.dumps(row))
+            if self._write(f"answer/{key}", stored.model_dump_json(exclude_none=True)):
+                return stored
+        return self._found(key)
 
     @contextmanager
     def flight(self, key: str) -> Iterator[None]:
@@ -124,15 +116,15 @@ class DiskStore:
         with self._guard:
             ours = self._thread_locks.setdefault(stripe, threading.Lock())
         with ours:
-            self._locks.mkdir(exist_ok=True)
-            with FileLock(self._locks / f"{stripe}.lock", poll_interval=0.01):
+            with self._guarded():
+                lock = self._lock(stripe).acquire()
+            with lock:
                 yield
 
     def calls(self) -> Iterator[Call]:
         """Every call that has an answer."""
-        for name in self._names("call/"):
-            if f"answer/{name.removeprefix('call/')}" in self._cache:
-                yield self._call(name)
+        for name in self._names("answer/"):
+            yield self._call(f"call/{name.removeprefix('answer/')}")
 
     def items(self) -> Iterator[tuple[str, Call, Completion]]:
         """Every key with its call and its answer."""
@@ -155,10 +147,8 @@ class DiskStore:
     def verify(self) -> list[str]:
         """What is wrong with the store, one sentence each; empty where every row is what was written."""
         with self._guarded():
-            problems = [f"database: {row}" for row in self._cache.check()]
-            [(verdict,)] = self._cache._sql("PRAGMA integrity_check").fetchmany(1)
-        if verdict != "ok":
-            problems.append(f"database: {verdict}")
+            rows = self._cache._sql("PRAGMA integrity_check").fetchall()
+        problems = [f"database: {said}" for (said,) in rows if said != "ok"]
         for name in self._names(""):
             try:
                 self._read(name)
@@ -173,7 +163,6 @@ class DiskStore:
         with self._guarded():
             answers = sum(1 for _ in self._names("answer/"))
             self._cache.clear()
-            self._known.clear()
         return answers
 
     def note(self, name: str, text: str) -> None:
@@ -204,18 +193,12 @@ class DiskStore:
         name = f"message/{digest}"
         return Message.model_validate_json(self._read(name) or self._damaged(f"{name} is missing"))
 
-    def _add_message(self, digest: str, message: Message) -> None:
-        if digest not in self._known:
-            self._write(f"message/{digest}", message.model_dump_json(exclude_defaults=True))
-            self._known.add(digest)
-
     def _names(self, prefix: str) -> Iterator[str]:
         with self._guarded():
             yield from (name for name in self._cache.iterkeys() if name.startswith(prefix))
 
     def _write(self, name: str, text: str) -> bool:
-        with self._guarded():
-            return bool(self._cache.add(name, _seal(name, text), retry=True))
+        return bool(self._cache.add(name, _seal(name, text)))
 
     def _read(self, name: str) -> str | None:
         try:
@@ -229,40 +212,57 @@ class DiskStore:
             self._damaged(f"{name} is not what was written (its checksum differs)")
         return text  # type: ignore[no-any-return]
 
-    def _check_mark(self) -> None:
+    def _opened(self) -> diskcache.Cache:
+        """The database; made only in a folder that has none, or in which the making of one was cut short."""
         mark, database = self.directory / _MARK, self.directory / "cache.db"
+        filled = database.exists() and database.stat().st_size > 0
         if not mark.exists():
-            if database.exists() and database.stat().st_size:
+            if filled:
                 self._damaged(f"the folder holds a database that butfor did not make ({_MARK} is missing)")
-            return
-        if json.loads(mark.read_text()).get("format") != _FORMAT:
+            mark.write_text("")
+        found = mark.read_text()
+        if found and json.loads(found) != {"format": _FORMAT}:
             self._damaged("it was written by another version of butfor")
-        if not database.exists() or not database.stat().st_size:
+        if found and not filled:
             self._damaged("its database is gone or empty")
-
-    def _mark(self) -> None:
-        mark = self.directory / _MARK
-        if not mark.exists():
-            partial = mark.with_suffix(f".{threading.get_native_id()}")
+        cache = diskcache.Cache(
+            str(self.directory),
+            timeout=60,
+            disk=TextDisk,
+            eviction_policy="none",
+            cull_limit=0,
+            size_limit=2**62,
+            statistics=0,
+        )
+        if not found:
+            partial = mark.with_suffix(".partial")
             partial.write_text(json.dumps({"format": _FORMAT}))
             partial.replace(mark)
+        return cache
+
+    def _lock(self, name: str) -> FileLock:
+        return FileLock(self._locks / f"{name}.lock", poll_interval=0.01)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError, diskcache.Timeout) as error:
+        except diskcache.Timeout:
+            self._damaged("it cannot be written to (is it read-only, or locked by another program?)")
+        except (sqlite3.Error, OSError, ValueError) as error:
             self._damaged(f"{type(error).__name__}: {error}")
 
     def _damaged(self, what: str) -> NoReturn:
         raise StoreDamaged(
-            f"{self.directory}: {what}. No live call was made for it. Look with `butfor cache verify`; "
-            "restore the folder from a backup, or choose another with --cache"
+            f"{self.directory}: {what}. Nothing was asked live in its place. Look with "
+            "`butfor cache verify`; restore the folder from a backup, or choose another with --cache"
         )
 
 
 def _checksum(name: str, text: str) -> str:
-    return blake2b(f"{name}\0{text}".encode(errors="surrogatepass"), digest_size=_CHECKSUM_DIGITS // 2).hexdigest()
+    return blake2b(
+        f"{name}\0{text}".encode(errors="surrogatepass"), digest_size=_CHECKSUM_DIGITS // 2
+    ).hexdigest()
 
 
 def _seal(name: str, text: str) -> str:

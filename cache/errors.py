@@ -5,6 +5,7 @@
     ButforError
     ├── CallError
     │   ├── ProviderError     the model's side failed, refused or cut its answer short
+    │   │   └── ModelUnavailable  nothing can be asked of it: no key, no server, no such model
     │   ├── CacheMiss         the answer is not stored and no live call is allowed
     │   ├── StoreDamaged      the store cannot be read, or a row in it is not what was written
     │   ├── BudgetExceeded    the next live call would pass a limit
@@ -23,6 +24,8 @@
 A mistake is an error; a finding ("no flip", "undetermined") is a value.
 """
 
+# ruff: noqa: N818 - most of these say what happened, and need no "Error" behind it
+
 
 class ButforError(Exception):
     """The root: anything butfor raises on purpose."""
@@ -34,6 +37,10 @@ class CallError(ButforError):
 
 class ProviderError(CallError):
     """The model's side failed, timed out, refused, or cut its answer short; never stored."""
+
+
+class ModelUnavailable(ProviderError):
+    """Nothing can be asked of the model: no key, no server, no such model; asking on would be in vain."""
 
 
 class CacheMiss(CallError):

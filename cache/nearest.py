@@ -9,6 +9,8 @@ from typing import NamedTuple
 from .call import Call
 
 _SHOWN_LINES = 24
+_LINE = 150
+"""Characters; a longer line is cut into several, so that the diff shows where in it the difference is."""
 _COMPARED_CHARACTERS = 4_000
 
 
@@ -17,11 +19,11 @@ class Nearest(NamedTuple):
 
     call: Call
     difference: str
-    """A unified diff, from the stored call to the one asked; empty where only the count of repeats differs."""
+    """A unified diff, from the stored call to the one asked; empty where only the repeats differ."""
 
 
 def nearest(asked: Call, stored: Iterable[Call]) -> Nearest | None:
-    """The stored call most like the one asked: by shared messages first, by the text of the last ones second."""
+    """The stored call most like the one asked: by shared messages first, by the last ones' text second."""
     wanted = {message._digest for message in asked.messages}
 
     def shared(call: Call) -> tuple[int, bool, bool]:
@@ -39,12 +41,20 @@ def nearest(asked: Call, stored: Iterable[Call]) -> Nearest | None:
 
 
 def difference(stored: Call, asked: Call) -> str:
-    """What changed from one call to the other, as a unified diff of at most a screenful."""
+    """What changed from one call to the other, as a unified diff of at most a screenful; empty where nothing
+    did.
+
+    The seed that a cache adds to what it asks live is no change.
+    """
+    if "seed" not in stored.params:
+        asked = asked.model_copy(update={"params": {k: v for k, v in asked.params.items() if k != "seed"}})
+    if stored.content_key == asked.content_key:
+        return ""
     lines = list(difflib.unified_diff(_lines(stored), _lines(asked), "stored", "asked", n=1, lineterm=""))
     shown = lines[:_SHOWN_LINES]
     if len(lines) > len(shown):
         shown.append(f"… {len(lines) - len(shown)} more lines")
-    return "\n".join(line if len(line) <= 160 else f"{line[:157]}…" for line in shown)
+    return "\n".join(shown) or "only the ids of tool calls"
 
 
 def explain(asked: Call, stored: Iterable[Call]) -> str:
@@ -59,13 +69,16 @@ def explain(asked: Call, stored: Iterable[Call]) -> str:
 
 
 def _lines(call: Call) -> list[str]:
-    head = {"model": call.model, "tools": [t.name for t in call.tools], "params": dict(call.params)}
-    lines = [f"{name}: {json.dumps(value, sort_keys=True)}" for name, value in head.items()]
+    lines = [f"model: {call.model}", f"params: {json.dumps(dict(call.params), sort_keys=True)}"]
+    lines += [f"tool: {tool.model_dump_json()}" for tool in call.tools]
     for message in call.messages:
         lines.append(f"[{message.role}{f' {message.name}' if message.name else ''}]")
-        lines.extend(message.text.splitlines())
-        lines.extend(f"tool call {c.name}({c.arguments})" for c in message.tool_calls)
-    return lines
+        content = message.content
+        lines += (
+            [json.dumps(part) for part in content] if isinstance(content, tuple) else message.text.split("\n")
+        )
+        lines += [f"tool call {c.name}({c.arguments})" for c in message.tool_calls]
+    return [line[start : start + _LINE] for line in lines for start in range(0, max(len(line), 1), _LINE)]
 
 
 def _likeness(asked: Call, stored: Call) -> float:

@@ -1,19 +1,18 @@
 """A live provider: a model that Ollama serves.
 
-Ollama's own API knows no names of speakers, no content but text (of what butfor sends), and only a part of JSON schema
-for tools; `openai:MODEL@http://127.0.0.1:11434/v1` asks the same server in OpenAI's words, which know them.
+Ollama's own API has no names of speakers and keeps only a part of a tool's JSON schema, and only text is sent
+to it here. `openai:MODEL@http://127.0.0.1:11434/v1` asks the same server without these limits.
 """
 
 import json
 import os
 import weakref
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import JsonValue, ValidationError
 
 from .call import INERT_PARAMS, Call, Completion, Message, TokenLogprob, ToolCall, Usage
-from .connect import Endpoint, quoted
+from .connect import Endpoint
 from .errors import ProviderError
 
 if TYPE_CHECKING:
@@ -23,8 +22,10 @@ _HOST = "127.0.0.1"
 _PORT = 11434
 _CONNECT_SECONDS = 10.0
 
-_FIELDS = {"logprobs", "top_logprobs", "think", "keep_alive", "format"}
+_FIELDS = frozenset({"logprobs", "top_logprobs", "think", "keep_alive", "format"})
 """Parameters that stand beside the options in a request."""
+
+_UNSENT = INERT_PARAMS | {"stream", "tool_choice", "parallel_tool_calls"}
 
 _RENAMED = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict", "reasoning_effort": "think"}
 
@@ -32,11 +33,11 @@ _RENAMED = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict",
 class Ollama:
     """Answers calls with one model, `MODEL` or `MODEL@HOST`, whatever model they name.
 
-    `timeout` is how long the server may stay silent, in seconds. Without a host it is OLLAMA_HOST, or this machine.
-    Nothing is tried again. Several threads may ask at once.
+    `timeout` is how long the server may stay silent, in seconds. Without a host it is OLLAMA_HOST, or this
+    machine. Several threads may ask at once.
 
     Raises:
-        ProviderError: the host is not one.
+        ModelUnavailable: the host is not one.
     """
 
     def __init__(self, model: str, *, timeout: float = 120.0) -> None:
@@ -48,16 +49,16 @@ class Ollama:
         self._client = ollama.Client(
             self._endpoint.url,
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
-            # a proxy of the environment cannot reach this machine's own servers
+            # a proxy from the environment cannot reach this machine's own servers
             trust_env=not self._endpoint.is_loopback,
         )
         weakref.finalize(self, self._client.close)
 
     def complete(self, call: Call) -> Completion:
-        """Ask the model.
+        """Ask the model, once.
 
         Raises:
-            ProviderError: there was no answer, or it was cut short, or Ollama cannot be asked such a question.
+            ProviderError: there was no answer, or it was cut short, or Ollama knows no such question.
         """
         import httpx
         import ollama
@@ -66,22 +67,16 @@ class Ollama:
         try:
             return self._completion(call, self._client.chat(self._endpoint.model, **request))
         except ollama.ResponseError as error:
-            raise self._refused(error) from None
+            raise self._failed(error) from None
         except httpx.TimeoutException:
             what = f"did not answer within {self._timeout:g} s"
             raise self._endpoint.failure(what, "raise --timeout, or ask a smaller model") from None
         except (ConnectionError, httpx.HTTPError) as error:
-            # the SDK's own sentence for a refused connection says less than ours
-            cause = "" if type(error) is ConnectionError else f" ({quoted(str(error))})"
-            what = f"cannot be reached{cause}"
-            raise self._endpoint.failure(what, "start it with `ollama serve`, or correct the address") from None
-        except (ValueError, TypeError, AttributeError) as error:  # the SDK reads whatever JSON there is as an answer
-            if isinstance(error, ValidationError) and error.title != "ChatResponse":
-                raise self._unaskable(_first(error)) from None
-            why = _first(error) if isinstance(error, ValidationError) else str(error)
-            raise self._endpoint.failure(
-                f"answered what is no chat response: {quoted(why)}", "check that the address is that of Ollama"
-            ) from None
+            cause = "" if type(error) is ConnectionError else f" ({self._endpoint.quoted(str(error))})"
+            remedy = "start it with `ollama serve`, or correct the address"
+            raise self._endpoint.unavailable(f"could not be asked{cause}", remedy) from None
+        except (ValueError, TypeError, AttributeError) as error:  # the SDK trusts a body to be what it should
+            raise self._misunderstood(error) from None
 
     def _request(self, call: Call) -> dict[str, Any]:
         names = {c.id: c.name for message in call.messages for c in message.tool_calls}
@@ -89,7 +84,7 @@ class Ollama:
         options: dict[str, JsonValue] = {}
         for key, value in call.params.items():
             name = _RENAMED.get(key, key)
-            if value is None or key in INERT_PARAMS or key in ("stream", "tool_choice", "parallel_tool_calls"):
+            if value is None or key in _UNSENT:
                 continue
             if name == "response_format":
                 request["format"] = _format(value)
@@ -105,15 +100,14 @@ class Ollama:
 
     def _message(self, message: Message, names: dict[str, str]) -> dict[str, Any]:
         parts = message.content if isinstance(message.content, tuple) else ()
-        if any(not isinstance(part, dict) or part.get("type") not in ("text", "input_text") for part in parts):
+        if not all(isinstance(part, dict) and part.get("type") in ("text", "input_text") for part in parts):
             raise self._unaskable("a message holds more than text")
         wire: dict[str, Any] = {"role": message.role, "content": message.text}
         if message.role == "tool":
             wire["tool_name"] = names.get(message.tool_call_id or "", message.name)
         if message.tool_calls:
-            wire["tool_calls"] = [
-                {"function": {"name": c.name, "arguments": self._arguments(c)}} for c in message.tool_calls
-            ]
+            functions = ({"name": c.name, "arguments": self._arguments(c)} for c in message.tool_calls)
+            wire["tool_calls"] = [{"function": function} for function in functions]
         return wire
 
     def _arguments(self, call: ToolCall) -> dict[str, JsonValue]:
@@ -130,10 +124,13 @@ class Ollama:
             raise self._endpoint.truncated(response.eval_count)
         if response.done is False or response.done_reason == "load":
             raise self._endpoint.failure("did not finish its answer", "try again")
-        stem = call.content_key.hex()[:12]  # Ollama's calls have no ids, and a conversation may hold many
+        asked = [c.function for c in response.message.tool_calls or ()]
+        stem = call.content_key.hex()[:12]  # Ollama's tool calls have no ids, and a conversation holds many
         calls = tuple(
-            ToolCall(id=f"call_{stem}_{n}", name=c.function.name, arguments=json.dumps(dict(c.function.arguments)))
-            for n, c in enumerate(response.message.tool_calls or ())
+            ToolCall(
+                id=f"call_{stem}_{n}", name=function.name, arguments=json.dumps(dict(function.arguments))
+            )
+            for n, function in enumerate(asked)
         )
         counted = response.prompt_eval_count is not None or response.eval_count is not None
         usage = Usage(input_tokens=response.prompt_eval_count or 0, output_tokens=response.eval_count or 0)
@@ -146,40 +143,45 @@ class Ollama:
             raw=response.model_dump_json(exclude_none=True),
         )
 
-    def _refused(self, error: "ollama.ResponseError") -> ProviderError:
-        remedies = {404: f"fetch it with `ollama pull {self._endpoint.model}`", 401: "set OLLAMA_API_KEY"}
-        remedy = "try again later; what was answered is kept" if error.status_code >= 500 else "correct what it names"
-        what = f"answered {error.status_code}: {quoted(str(error.error))}"
-        return self._endpoint.failure(what, remedies.get(error.status_code, remedy))
+    def _failed(self, error: "ollama.ResponseError") -> ProviderError:
+        status = error.status_code
+        remedies = {401: "set OLLAMA_API_KEY", 404: f"fetch it with `ollama pull {self._endpoint.model}`"}
+        other = "try again later; what was answered is kept" if status >= 500 else "correct what it names"
+        said = "" if status == 401 else f": {self._endpoint.quoted(str(error.error))}"
+        failure = self._endpoint.unavailable if status in remedies else self._endpoint.failure
+        return failure(f"answered {status}{said}", remedies.get(status, other))
+
+    def _misunderstood(self, error: Exception) -> ProviderError:
+        if not isinstance(error, ValidationError):
+            why = str(error)
+        else:
+            first = error.errors()[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            if error.title != "ChatResponse":
+                return self._unaskable(why)
+        what = f"answered what is no chat response ({self._endpoint.quoted(why)})"
+        return self._endpoint.failure(what, "check that the address is that of Ollama")
 
     def _unaskable(self, why: str) -> ProviderError:
         same = f"openai:{self._endpoint.model}@{self._endpoint.address.rstrip('/')}/v1"
-        return self._endpoint.failure(f"cannot be asked this: {why}", f"ask it in OpenAI's words, as {same}")
+        return self._endpoint.failure(
+            f"cannot be asked this: {why}", f"try it as {same}, or ask another model"
+        )
 
 
 def _endpoint(spelled: str) -> Endpoint:
     model, _, given = spelled.partition("@")
     host = given or os.environ.get("OLLAMA_HOST") or _HOST
     if "://" not in host:
-        host = f"http://{_HOST}{host}" if host.startswith(":") else f"http://{host}"
-        parts = urlsplit(host)
-        host = parts._replace(netloc=f"{parts.netloc}:{_PORT}").geturl() if not _has_port(host) else host
-    return Endpoint.checked(model, host)
-
-
-def _has_port(url: str) -> bool:
-    return urlsplit(url).netloc.rpartition("]")[2].rpartition("@")[2].count(":") > 0
+        authority, slash, path = host.partition("/")
+        port = "" if ":" in authority.rpartition("]")[2] else f":{_PORT}"
+        host = f"http://{_HOST if host.startswith(':') else ''}{authority}{port}{slash}{path}"
+    return Endpoint.checked(model, host)._replace(key=os.environ.get("OLLAMA_API_KEY", ""))
 
 
 def _format(value: JsonValue) -> JsonValue:
-    """Ollama's word for a `response_format`: a JSON schema, `json`, or empty for text."""
-    kind = value.get("type") if isinstance(value, dict) else value
-    schema = value.get("json_schema") if isinstance(value, dict) else None
-    if kind == "json_schema" and isinstance(schema, dict):
-        return schema.get("schema", "json")
-    return "json" if kind == "json_object" else ""
-
-
-def _first(error: ValidationError) -> str:
-    found = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+    """Ollama's word for a `response_format`: a JSON schema, `json`, or nothing for text."""
+    if not isinstance(value, dict) or value.get("type") == "text":
+        return ""
+    schema = value.get("json_schema")
+    return schema.get("schema", "json") if isinstance(schema, dict) else "json"

@@ -27,9 +27,10 @@ class Provider(Protocol):
 class Cached:
     """Answers from a store; asks the provider once for what is missing, and the first answer stored wins.
 
-    One instance serves one run: it counts identical calls, so that the n-th of them gets the n-th answer. `sample`
-    is the repeat of the run (from 0): a repeat is a new draw today and the same draw tomorrow. It also seeds the
-    provider, where the call names no seed, because a server with a fixed seed of its own repeats itself.
+    One instance serves one run: it counts identical calls, so that the n-th of them gets the n-th answer.
+    `sample` is the repeat of the run (from 0): a repeat is a new draw today and the same draw tomorrow. It
+    also seeds the provider, where the call names no seed, because a server with a fixed seed of its own
+    repeats itself.
     """
 
     def __init__(self, provider: Provider, store: CallStore, *, sample: int = 0) -> None:
@@ -106,8 +107,9 @@ class Spent(NamedTuple):
 class Metered:
     """Counts every live call and refuses the one that would pass the budget.
 
-    The size of a call is estimated before it is made (four characters a token, and `max_tokens` of output where
-    given) and corrected by what the provider reports, so that parallel calls cannot pass a limit together.
+    The size of a call is estimated before it is made (four characters a token, and `max_tokens` of output
+    where given) and corrected by what the provider reports, so that parallel calls cannot pass a limit
+    together. Where it reports nothing, four characters are a token to the budget.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Metered:
         self._prices = prices or {}
         self._lock = threading.Lock()
         self._spent = Spent()
+        self._unreported = 0
         self._pending: Counter[str] = Counter()
         self._pending_dollars = 0.0
 
@@ -142,12 +145,12 @@ class Metered:
             completion = self._provider.complete(call)
             return completion
         finally:
-            self._settle(call, completion, sum(estimate), cost, time.monotonic() - started)
+            self._settle(call, completion, estimate, cost, time.monotonic() - started)
 
     def _reserve(self, call: Call, tokens: int, dollars: float | None) -> None:
         with self._lock:
             budget, spent = self._budget, self._spent
-            used = spent.input_tokens + spent.output_tokens + self._pending["tokens"]
+            used = spent.input_tokens + spent.output_tokens + self._unreported + self._pending["tokens"]
             if budget.calls is not None and spent.calls + self._pending["calls"] >= budget.calls:
                 raise BudgetExceeded(f"the budget of {budget.calls} live calls is used up; raise --max-calls")
             if budget.tokens is not None and used + tokens > budget.tokens:
@@ -158,24 +161,31 @@ class Metered:
             if budget.dollars is not None:
                 if dollars is None or spent.dollars is None:
                     raise BudgetExceeded(
-                        f"a budget in money needs the price of {call.model}; give --price {call.model}=IN/OUT "
-                        "(dollars per million tokens)"
+                        f"a budget in money needs the price of {call.model}; "
+                        f"give --price {call.model}=IN/OUT (dollars per million tokens)"
                     )
                 if spent.dollars + self._pending_dollars + dollars > budget.dollars:
                     raise BudgetExceeded(
-                        f"the next call (about ${dollars:.4f}) would pass the budget of ${budget.dollars:.2f}, "
-                        f"${spent.dollars:.4f} spent; raise --max-cost"
+                        f"the next call (about ${dollars:.4f}) would pass the budget of "
+                        f"${budget.dollars:.2f}, ${spent.dollars:.4f} spent; raise --max-cost"
                     )
             self._pending.update(calls=1, tokens=tokens)
             self._pending_dollars += dollars or 0.0
 
     def _settle(
-        self, call: Call, completion: Completion | None, tokens: int, dollars: float | None, seconds: float
+        self,
+        call: Call,
+        completion: Completion | None,
+        estimate: tuple[int, int],
+        dollars: float | None,
+        seconds: float,
     ) -> None:
         usage = completion.usage if completion else None
         cost = self._dollars(call.model, usage.input_tokens, usage.output_tokens) if usage else dollars
         with self._lock:
-            self._pending.subtract(calls=1, tokens=tokens)
+            if completion and usage is None:
+                self._unreported += estimate[0] + len(completion.text) // 4 + 1
+            self._pending.subtract({"calls": 1, "tokens": sum(estimate)})
             self._pending_dollars -= dollars or 0.0
             spent = self._spent
             self._spent = Spent(
@@ -188,7 +198,7 @@ class Metered:
 
     def _dollars(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         price = self._prices.get(model)
-        return price and (price.input * input_tokens + price.output * output_tokens) / 1e6
+        return None if price is None else (price.input * input_tokens + price.output * output_tokens) / 1e6
 
 
 def _estimate(call: Call) -> tuple[int, int]:
@@ -212,7 +222,9 @@ class Offline:
             CacheMiss: always.
         """
         why = explain(call, self._stored())
-        raise CacheMiss(f"no stored answer for {call.agent or 'a call'} ({call.model}), and live calls are off\n{why}")
+        raise CacheMiss(
+            f"no stored answer for {call.agent or 'a call'} ({call.model}), and live calls are off\n{why}"
+        )
 
 
 class Routed:

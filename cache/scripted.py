@@ -10,8 +10,8 @@ from .errors import UnexpectedCall
 class Scripted:
     """Answers calls from a script.
 
-    A function is asked every time; a list is used up in order, and asking it too much or, on `close`, too little is
-    an error.
+    A function is asked every time; a list is used up in order, and asking it too much or, on `close`, too
+    little is an error.
     """
 
     def __init__(self, script: Callable[[Call], Completion | str] | Iterable[Completion | str]) -> None:
@@ -34,7 +34,9 @@ class Scripted:
         elif asked <= len(self._answers):
             given = self._answers[asked - 1]
         else:
-            raise UnexpectedCall(f"the script holds {len(self._answers)} answers, and was asked a {asked}th time")
+            raise UnexpectedCall(
+                f"the script holds {len(self._answers)} answers, and was asked a {asked}th time"
+            )
         return answer(given) if isinstance(given, str) else given
 
     def close(self) -> None:
@@ -44,4 +46,6 @@ class Scripted:
             UnexpectedCall: answers were left over.
         """
         if len(self.calls) < len(self._answers):
-            raise UnexpectedCall(f"the script holds {len(self._answers)} answers, and was asked {len(self.calls)}")
+            raise UnexpectedCall(
+                f"the script holds {len(self._answers)} answers, and was asked {len(self.calls)}"
+            )

@@ -1,13 +1,22 @@
-"""Runs every trial of an audit: `Experiment` remembers, meters and parallelises them, so a search cannot run anything.
+"""Runs every trial of an audit: `Experiment` remembers, meters and parallelises them; a search runs nothing.
 
-Both arms of a trial draw the same repeats: draw *n* of an arm is the run with sample number *n* in every key, so it
-is independent of the others today and identical tomorrow.
+Both arms of a trial draw the same repeats: draw *n* of an arm is the run with sample number *n* in every key,
+so it is independent of the others today and identical tomorrow.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from butfor.cache.errors import BudgetExceeded, ButforError, LeakedAnswer, NotAFailure
+from butfor.cache.errors import (
+    BudgetExceeded,
+    ButforError,
+    Divergence,
+    LeakedAnswer,
+    ModelUnavailable,
+    NotAFailure,
+    StoreDamaged,
+)
 from butfor.cache.provider import Provider
 from butfor.replay.executor import Executor, rerun
 from butfor.replay.replayed import Edits
@@ -21,6 +30,9 @@ from .trial import Arm, Finding, Trial, Untested
 
 Live = Callable[[int, Mapping[str, str]], Provider]
 """The live side of one run: from the repeat's number and the models of swapped agents."""
+
+_FATAL = (ModelUnavailable, StoreDamaged, Divergence)
+"""What ends an audit; any other error is of one draw or one correction only."""
 
 _FINDINGS: dict[Decision, Finding] = {"blame": "flips", "exclude": "excluded", "draw": "undecided"}
 
@@ -87,7 +99,7 @@ class Experiment:
         return tuple(self._untested[step] for step in sorted(self._untested))
 
     def propose(self, step: int) -> tuple[Intervention, ...]:
-        """The corrections to try at a step; none where there is nothing to try, and then `untested` says why."""
+        """The corrections to try at a step; where there are none, `untested` says why."""
         if step not in self._proposals:
             self._proposals[step] = self._usable(step)
         return self._proposals[step]
@@ -95,17 +107,22 @@ class Experiment:
     def propose_together(self, steps: Sequence[int]) -> tuple[Intervention, ...]:
         """Corrections for several steps, each proposed on the run as it went once with the ones before it.
 
-        A step that has nothing to correct any more is left out.
+        A step that has nothing to correct any more is left out. Where one cannot be proposed or tried, there are
+        none, and `untested` says why.
         """
         chosen: tuple[Intervention, ...] = ()
         branch = self.trace
         for step in sorted(steps):
             if step >= len(branch.steps) or branch.steps[step].agent != self.trace.steps[step].agent:
                 continue
-            proposed = self.propose(step) if not chosen else self._proposer(branch, step)
-            if proposed:
-                chosen = (*chosen, next(iter(proposed)))
-                branch = self.draw(treated(self.trace, chosen), 0).trace
+            try:
+                proposed = self._proposed(branch, step) if chosen else self.propose(step)
+                if proposed:
+                    chosen = (*chosen, proposed[0])
+                    branch = self.draw(treated(self.trace, chosen), 0).trace
+            except ButforError as error:
+                self._skip_for(step, error)
+                return ()
         return chosen
 
     def skip(self, step: int, reason: str, detail: str = "") -> None:
@@ -118,15 +135,15 @@ class Experiment:
     def trial(self, *interventions: Intervention, candidates: int = 1) -> Trial:
         """Both arms of a change, drawn until the rule decides; the same change is never tried twice.
 
-        `candidates` is the number of trials the error rate is shared among. A run that cannot be finished, for want of
-        budget or otherwise, leaves the trial `undecided` with the reason.
+        `candidates` is the number of trials the error rate is shared among. A run that cannot be finished,
+        for want of budget or otherwise, leaves the trial `undecided` with the reason.
         """
         if interventions not in self._trials:
             self._trials[interventions] = self._run(interventions, candidates)
         return self._trials[interventions]
 
     def noop(self, step: int) -> bool:
-        """Whether answering a step with what was recorded, offline, changes nothing: the control that must hold."""
+        """Whether answering a step with what was recorded changes nothing: the control that must hold."""
         edits = Edits(answers={step: self.trace.steps[step].output})
         again = rerun(self.trace, edits, executor=self._executor, recording=self._recording)
         return [s.output for s in again.steps] == [s.output for s in self.trace.steps]
@@ -162,19 +179,23 @@ class Experiment:
 
         joblib.Parallel(n_jobs=self._jobs, backend="threading")(joblib.delayed(task)() for task in tasks)
 
+    def _proposed(self, trace: Trace, step: int) -> tuple[Intervention, ...]:
+        proposed = tuple(self._proposer(trace, step))
+        for intervention in proposed:
+            refuse_leak(trace, intervention)
+        return proposed
+
+    def _skip_for(self, step: int, error: ButforError) -> None:
+        if isinstance(error, _FATAL):
+            raise error
+        reasons = {LeakedAnswer: "leaked answer", BudgetExceeded: "budget"}
+        self.skip(step, reasons.get(type(error), "failed"), str(error))
+
     def _usable(self, step: int) -> tuple[Intervention, ...]:
         try:
-            proposed = tuple(self._proposer(self.trace, step))
-            for intervention in proposed:
-                refuse_leak(self.trace, intervention)
-        except LeakedAnswer as leak:
-            self.skip(step, "leaked answer", str(leak))
-            return ()
-        except BudgetExceeded as spent:
-            self.skip(step, "budget", str(spent))
-            return ()
+            proposed = self._proposed(self.trace, step)
         except ButforError as error:
-            self.skip(step, "failed", str(error))
+            self._skip_for(step, error)
             return ()
         if not proposed:
             self.skip(step, "nothing to correct")
@@ -213,9 +234,11 @@ class Experiment:
             try:
                 results[arm, sample] = self.draw(arms[arm], sample, swapped).outcome
             except ButforError as error:
-                results[arm, sample] = f"{type(error).__name__}: {error}"
+                if isinstance(error, _FATAL):
+                    raise
+                results[arm, sample] = str(error)
 
-        self.parallel((lambda arm=arm, sample=sample: one(arm, sample)) for arm, sample in wanted)
+        self.parallel(partial(one, arm, sample) for arm, sample in wanted)
         for arm, sample in wanted:
             result = results[arm, sample]
             if isinstance(result, str):

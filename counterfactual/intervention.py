@@ -20,7 +20,8 @@ class Intervention(Frozen):
     """One change of a recorded run."""
 
     kind: InterventionKind
-    """`correct`: what a model proposes; `given`: what a person wrote; `remove`; `resample`: the same agent asked
+    """`correct`: what a model proposes; `given`: what a person wrote; `remove`; `resample`: the same agent
+    asked
     again; `swap`: an agent played by another model in all its steps."""
     step: int | None = Field(default=None, ge=0)
     """0-based; `None` for a swap."""
@@ -46,7 +47,7 @@ def steps_changed(trace: Trace, intervention: Intervention) -> tuple[int, ...]:
 
 
 def treated(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
-    """The edits of the treated arm: the changed steps answer anew, and everything they reach is drawn again."""
+    """The edits of the treated arm: the changed steps answer anew, and all they reach is drawn again."""
     every = tuple(interventions)
     answers = {i.step: _new_output(i) for i in every if i.step is not None and i.kind != "resample"}
     changed = [step for i in every for step in steps_changed(trace, i)]
@@ -55,10 +56,11 @@ def treated(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
 
 
 def control(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
-    """The edits of the control arm: the changed steps answer as recorded, and everything they reach is drawn again.
+    """The edits of the control arm: the changed steps answer as recorded, and everything they reach is drawn
+    again.
 
-    A swap has no recorded answer of the same model to hold against, so its control draws the agent's steps again too,
-    by the model that plays everybody else.
+    A swap has no recorded answer of the same model to hold against, so its control draws the agent's steps
+    again too, by the model that plays everybody else.
     """
     every = tuple(interventions)
     changed = [step for i in every for step in steps_changed(trace, i)]
@@ -68,7 +70,7 @@ def control(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
 
 
 def _drawn_again(trace: Trace, changed: Sequence[int]) -> frozenset[int]:
-    """What a change reaches and a model says; a tool keeps its recorded result for as long as its call is unchanged."""
+    """What a change reaches and a model says; a tool keeps its recorded result for an unchanged call."""
     return frozenset(step for step in descendants(trace, changed) if trace.steps[step].kind == "llm")
 
 

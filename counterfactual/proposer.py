@@ -17,10 +17,10 @@ from .intervention import Intervention
 from .judge import mentions, normalise
 
 _ASK = (
-    "You review one message of an agent in a team. You see what the agent was told and what it had read, then the "
-    "message. If the message is right for what the agent could know, reply with exactly: NOTHING TO CORRECT. Otherwise "
-    "reply with the corrected message and nothing else: the same form and purpose, only the mistake mended. Do not do "
-    "the work of later steps, and do not refer to this review."
+    "You review one message of an agent in a team. You see what the agent was told and what it had read, "
+    "then the message. If the message is right for what the agent could know, reply with exactly: NOTHING "
+    "TO CORRECT. Otherwise reply with the corrected message and nothing else: the same form and purpose, "
+    "only the mistake mended. Do not do the work of later steps, and do not refer to this review."
 )
 _MATERIAL = "The agent is {agent}. Its instructions:\n{system}"
 _MESSAGE = "The message of {agent} to review:\n<message>\n{output}\n</message>"
@@ -40,7 +40,9 @@ class Proposer(Protocol):
 class Corrector:
     """Asks a model for the corrected output of a step, showing it only what the step itself could know."""
 
-    def __init__(self, provider: Provider, model: str, *, params: Mapping[str, JsonValue] | None = None) -> None:
+    def __init__(
+        self, provider: Provider, model: str, *, params: Mapping[str, JsonValue] | None = None
+    ) -> None:
         self._provider = provider
         self._model = model
         self._params = params or {}
@@ -54,21 +56,25 @@ class Corrector:
         recorded = trace.steps[step]
         reply = self._provider.complete(self._question(trace.blind(), step)).text
         corrected = _TAGS.sub("", reply).strip("\n")
-        if _NOTHING.match(reply) or not corrected.strip() or normalise(corrected) == normalise(recorded.output):
+        same = normalise(corrected) == normalise(recorded.output)
+        if same or not corrected.strip() or _NOTHING.match(corrected):
             return ()
         return (Intervention(kind="correct", step=step, output=corrected),)
 
     def _question(self, trace: Trace, step: int) -> Call:
         recorded = trace.steps[step]
-        _, *read = asked(trace, step).messages[:-1]
-        instructions = _MATERIAL.format(agent=recorded.agent, system=system_prompt(trace.agent(recorded.agent)))
+        question = asked(trace, step).messages
+        read = question if recorded.call else question[:-1]  # a rebuilt question ends with a cue
+        instructions = _MATERIAL.format(
+            agent=recorded.agent, system=system_prompt(trace.agent(recorded.agent))
+        )
         review = _MESSAGE.format(agent=recorded.agent, output=recorded.output)
         return Call(
             model=self._model,
             messages=(
                 Message(role="system", content=_ASK),
                 Message(role="user", content=instructions),
-                *(Message(role="user", content=message.text) for message in read),
+                *(Message(role="user", content=message.text) for message in read if message.role != "system"),
                 Message(role="user", content=review),
             ),
             params=self._params,
@@ -81,7 +87,8 @@ def refuse_leak(trace: Trace, intervention: Intervention) -> None:
     """Stop a proposed correction that simply says the expected answer.
 
     Raises:
-        LeakedAnswer: the correction holds the expected answer; the step's own output and all it had read do not.
+        LeakedAnswer: the correction holds the expected answer; the step's own output and all it had read do
+        not.
     """
     if intervention.kind != "correct" or intervention.step is None or not trace.expected:
         return
@@ -90,8 +97,8 @@ def refuse_leak(trace: Trace, intervention: Intervention) -> None:
         return
     if mentions(_unnumbered(intervention.output or ""), trace.expected):
         raise LeakedAnswer(
-            f"the correction of step {intervention.step} holds the expected answer, which nothing before it does; it "
-            "would show that the answer helps, not that the step was at fault"
+            f"the correction of step {intervention.step} holds the expected answer, which nothing before it "
+            "does; it would show that the answer helps, not that the step was at fault"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a person reads: the verdict first, then the evidence, then the price; on a terminal, piped, or as Markdown."""
+"""What a person reads: the verdict, the evidence, the price; on a terminal, piped, or as Markdown."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,11 @@ class Row(NamedTuple):
 
 def as_terminal(found: Attribution, trace: Trace) -> RenderableType:
     """The report as rich draws it; the same words when piped."""
-    parts: list[RenderableType] = [Text(f"  {found.sentence}", style="bold"), *map(Text, _evidence(found)), Text("")]
+    parts: list[RenderableType] = [
+        Text(f"  {found.sentence}", style="bold"),
+        *map(Text, _evidence(found)),
+        Text(""),
+    ]
     parts.append(_table(found, trace))
     for title, text in _texts(found, trace):
         parts += [Text(""), Text(f"  {title}", style="bold"), text]
@@ -69,7 +73,9 @@ def _evidence(found: Attribution) -> Iterator[str]:
 def _claim(found: Attribution) -> str:
     if found.executor == "program":
         return "real: the program itself ran again with one answer changed"
-    played = f"agents{' and tools' if found.tools == 'model' else ''} were played by {found.model or 'nobody'}"
+    played = (
+        f"agents{' and tools' if found.tools == 'model' else ''} were played by {found.model or 'nobody'}"
+    )
     return f"simulated from a {found.fidelity}: {played}"
 
 
@@ -86,9 +92,11 @@ def _table(found: Attribution, trace: Trace) -> Table:
 
 
 def _rows(found: Attribution, trace: Trace) -> Iterator[Row]:
-    trials = {t.steps[0]: t for t in found.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"}
+    trials = {
+        t.steps[0]: t for t in found.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"
+    }
     reasons = {u.step: u for u in found.untested}
-    blamed = set(found.members) if found.members else {found.step}
+    blamed: set[int | None] = set(found.members) if found.members else {found.step}
     for shown in _shown(trace.steps, blamed, trials):
         if shown is None:
             yield Row("", "…", "", "", "", "", "")
@@ -103,7 +111,9 @@ def _row(step: Step, mark: str, trial: Trial | None, untested: Untested | None, 
         effect = _effect(trial, found)
         if mark:
             effect += "  ◀ earliest" if found.step is not None else "  ◀ together"
-        return Row(mark, str(step.index), agent, "correct", _ratio(trial.treated), _ratio(trial.control), effect)
+        return Row(
+            mark, str(step.index), agent, "correct", _ratio(trial.treated), _ratio(trial.control), effect
+        )
     if step.kind != "llm":
         words = {"tool": "tool result", "human": "a person", "control": "framework"}[step.kind]
         return Row(mark, str(step.index), agent, f"– {words}", "", "", "")
@@ -121,7 +131,7 @@ def _effect(trial: Trial, found: Attribution) -> str:
 def _shown(
     steps: Sequence[Step], blamed: set[int | None], trials: "dict[int, Trial]"
 ) -> Iterator[Step | None]:
-    """Every step of a short run; of a long one those that were tried, the blamed ones and their neighbours."""
+    """Every step of a short run; of a long one those tried, those blamed, and their neighbours."""
     if len(steps) <= _SHOWN_STEPS:
         yield from steps
         return
@@ -138,7 +148,9 @@ def _shown(
 def _texts(found: Attribution, trace: Trace) -> Iterator[tuple[str, RenderableType]]:
     if found.continuation:
         yield "recorded, and one repaired run beside it", beside(found.continuation)
-    troubles = [(u.step, u.detail) for u in found.untested if u.reason in ("failed", "leaked answer", "budget")]
+    troubles = [
+        (u.step, u.detail) for u in found.untested if u.reason in ("failed", "leaked answer", "budget")
+    ]
     troubles += [(t.steps[0] if t.steps else -1, t.error) for t in found.trials if t.error]
     if troubles:
         lines = [f"  step {step}: {excerpt(detail, limit=240)}" for step, detail in troubles[:5]]
@@ -176,7 +188,10 @@ def _fact_lines(found: Attribution) -> Iterator[tuple[str, str]]:
         latest = f"{found.flips.latest}" if found.flips.complete else "not searched (--search exhaustive)"
         yield "flip interval", f"earliest {found.flips.earliest}, latest {latest}"
     if found.controls:
-        yield "controls", " · ".join(_control(c.kind, c.step, c.passed, c.arm, c.detail) for c in found.controls)
+        yield (
+            "controls",
+            " · ".join(_control(c.kind, c.step, c.passed, c.arm, c.detail) for c in found.controls),
+        )
     yield "cost", cost_line(found.cost)
     if found.verdict != "blamed":
         yield "would decide it", _next(found)
@@ -184,14 +199,22 @@ def _fact_lines(found: Attribution) -> Iterator[tuple[str, str]]:
 
 def _control(kind: str, step: int, passed: bool | None, arm: Arm | None, detail: str) -> str:
     name = {"elsewhere": f"same fix at step {step}", "resample": "another draw"}.get(kind, kind)
-    shown = _ratio(arm) if arm and arm.draws else ("holds" if passed else f"not run ({excerpt(detail, limit=60)})")
+    shown = (
+        _ratio(arm)
+        if arm and arm.draws
+        else ("holds" if passed else f"not run ({excerpt(detail, limit=60)})")
+    )
     return f"{name} {shown}" + ("  ✗ contradicts the verdict" if passed is False else "")
 
 
 def cost_line(cost: Cost) -> str:
     """What was spent, in a line."""
     tokens = cost.input_tokens + cost.output_tokens
-    parts = [f"{cost.live_calls} live calls", f"{cost.cached_calls} from cache", f"{_thousands(tokens)} tokens"]
+    parts = [
+        f"{cost.live_calls} live calls",
+        f"{cost.cached_calls} from cache",
+        f"{_thousands(tokens)} tokens",
+    ]
     if cost.live_calls:
         parts.append("price unknown" if cost.dollars is None else f"${cost.dollars:.4f}")
         parts.append(f"{cost.seconds:.0f} s of waiting")

@@ -1,6 +1,7 @@
 """In which order steps are tried, and when to stop: the searches."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from .experiment import Experiment
@@ -30,7 +31,7 @@ def earliest(experiment: Experiment) -> None:
 def exhaustive(experiment: Experiment) -> None:
     """Every step, so that the report gives the latest step that flips too."""
     steps = experiment.candidates
-    experiment.parallel((lambda step=step: experiment.propose(step)) for step in steps)
+    experiment.parallel(partial(experiment.propose, step) for step in steps)
     findings = [_try(experiment, step) for step in steps]
     if "flips" not in findings:
         together(experiment)
@@ -39,8 +40,8 @@ def exhaustive(experiment: Experiment) -> None:
 def together(experiment: Experiment) -> None:
     """Where no single step suffices: correct all of them, then leave out what is not needed.
 
-    Corrections are proposed one after the other, each on the run as it went with the ones before. If correcting
-    everything does not flip the outcome, no smaller set is tried.
+    Corrections are proposed one after the other, each on the run as it went with the ones before. If
+    correcting everything does not flip the outcome, no smaller set is tried.
     """
     steps = [step for step in experiment.candidates if experiment.propose(step)]
     if len(steps) < 2:

@@ -53,5 +53,5 @@ class Untested(Frozen):
 
     @property
     def innocent(self) -> bool:
-        """Whether the reason speaks for the step: a corrector saw nothing wrong, or no change of it can matter."""
+        """Whether the reason speaks for the step: nothing seemed wrong, or no change of it can matter."""
         return self.reason in ("nothing to correct", "not reached")

@@ -6,23 +6,24 @@ from typing import Literal
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Completion, Message
-from butfor.cache.errors import ProviderError
+from butfor.cache.errors import ModelUnavailable, ProviderError
 from butfor.cache.provider import Provider
 
 ToolPolicy = Literal["fail", "model", "sandbox"]
-"""What happens when a tool is called as it was not recorded: an error, a model plays the tool, its code runs."""
+"""What happens when a tool is called as it was not recorded: an error, a model plays it, its code runs."""
 
 _PLAY = (
-    "You stand in for a tool named {name} in a replayed run. Reply with exactly what the tool would print for the "
-    "call below, and nothing else: no comment, no greeting. If the call is faulty, reply with the error it gives."
+    "You stand in for a tool named {name} in a replayed run. Reply with exactly what the tool would print "
+    "for the call below, and nothing else: no comment, no greeting. If the call is faulty, reply with the "
+    "error it gives."
 )
 
 
 class Cast:
     """Sends the calls of a run to whoever plays the asking agent or the asked tool.
 
-    `models` names a `provider:model` per agent, `default` one for everybody else. Parameters in `params` are added
-    to every call of a model.
+    `models` names a `provider:model` per agent, `default` one for everybody else. Parameters in `params` are
+    added to every call of a model.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Cast:
         """Ask who plays the part.
 
         Raises:
-            ProviderError: nobody plays it.
+            ModelUnavailable: no model plays it.
+            ProviderError: the tool may not be called anew.
         """
         if call.model.startswith("tool:"):
             return self._tool(call)
@@ -71,7 +73,8 @@ class Cast:
     def _model(self, agent: str | None) -> str:
         model = self._models.get(agent or "") or self._default
         if model is None:
-            raise ProviderError(
-                f"{agent or 'an agent'} has to answer anew, and no model plays it; give --model provider:model"
+            raise ModelUnavailable(
+                f"{agent or 'an agent'} has to answer anew, and no model plays it; "
+                "give --model provider:model"
             )
         return model

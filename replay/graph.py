@@ -10,9 +10,9 @@ from .trace import Trace
 def conversation_graph(trace: Trace) -> "nx.DiGraph[int]":
     """A directed graph of the run: a node per step, an edge from a step to each step that read it.
 
-    Nodes carry `agent` and `kind`; edges carry `basis`, what the edge rests on. What a step knows through its agent's
-    memory is one edge of basis `memory` from the step it carries on from, so that the graph grows with what was said,
-    not with its square; `Trace.context` gives the full list.
+    Nodes carry `agent` and `kind`; edges carry `basis`, what the edge rests on. What a step knows through its
+    agent's memory is one edge of basis `memory` from the step it carries on from, so that the graph grows
+    with what was said, not with its square; `Trace.context` gives the full list.
 
     Example:
         >>> from butfor.scenarios import scenario

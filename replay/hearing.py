@@ -1,7 +1,7 @@
 """Who hears whom, where a log says what was said but not what each step was given.
 
-An agent remembers: a step carries on from the agent's own last step, and reads what was said to it since. A tool does
-not: it reads the message that calls it.
+An agent remembers: a step carries on from the agent's own last step, and reads what was said to it since. A
+tool does not: it reads the message that calls it.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from .trace import Kind, Read, Step
 def heard(steps: Sequence[Step], agent: str, kind: Kind) -> tuple[int | None, tuple[Read, ...]]:
     """What the next step by an agent carries on from, and what it reads besides.
 
-    For `kind` `tool`, the one message before it that is not private; for the framework, the agent's last message; a
-    person reads nothing that a replay could change. Nobody hears the framework.
+    For `kind` `tool`, the one message before it that is not private; for the framework, the agent's last
+    message; a person reads nothing that a replay could change. Nobody hears the framework.
     """
     if kind == "human":
         return None, ()

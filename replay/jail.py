@@ -1,8 +1,8 @@
 """What runs inside the sandbox: the recorded terminal, played by the first process of its own pid namespace.
 
-As process 1 it cannot be signalled from inside, and whatever still runs when it ends dies with it. It reads its job
-as JSON on standard input and writes the result as JSON on standard output; the blocks see neither. It imports nothing
-but the standard library, because the interpreter that runs it has nothing else.
+As process 1 it cannot be signalled from inside, and whatever still runs when it ends dies with it. It reads
+its job as JSON on standard input and writes the result as JSON on standard output; the blocks see neither. It
+imports nothing but the standard library, because the interpreter that runs it has nothing else.
 """
 
 import ctypes
@@ -12,10 +12,10 @@ import re
 import resource
 import selectors
 import signal
-import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import md5
 from typing import NamedTuple
@@ -25,15 +25,14 @@ WORKSPACE = "/workspace"
 
 _PROGRAMS = {"python": "python", "py": "python", "sh": "sh", "shell": "sh", "bash": "bash"}
 _ONLY_SAVED = ("javascript", "html", "css")
-_TIMED_OUT = 124
+_TIMED_OUT, _TIME = 124, "Timeout"
 _OPEN_FILES = 256
 _MOST_FILES = 65_536
 _TICK_SECONDS = 0.01
 _CHUNK_BYTES = 65_536
 
-_PR_SET_DUMPABLE = 4
-_CLONE_NEWUSER = 0x1000_0000
-_AF_VSOCK = 40
+_PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 4, 24
+_CAPABILITY_VERSION = 0x2008_0522
 
 
 class Limits(NamedTuple):
@@ -59,22 +58,6 @@ class Ended(NamedTuple):
     output: str
 
 
-class Outside(NamedTuple):
-    """What a block must not reach."""
-
-    port: int
-    """TCP port of the host's loopback that takes connections."""
-    abstract: str
-    """Abstract Unix socket of the host that takes connections."""
-    file: str
-    """A file that everybody may read."""
-    home: str
-    home_identity: tuple[int, int]
-    """Device and inode."""
-    variables: tuple[str, ...]
-    """The environment variables that a block may see."""
-
-
 class _Ran(NamedTuple):
     status: int
     printed: str
@@ -86,15 +69,17 @@ class _Ran(NamedTuple):
 
 class _Stopped(NamedTuple):
     status: int
-    limit: str | None = None
-    """The limit that was passed, where one was."""
+    dropped: int
+    limit: str = ""
+    """What was too much, where a limit was passed."""
 
 
 def execute(blocks: Iterable[tuple[str, str]], limits: Limits) -> Ended:
     """Run (language, code) blocks in order, each in a fresh process, up to the first that fails.
 
-    The oddities are the recorded terminal's own: a comment in the first line names the file, a block that names no
-    language is Python if it compiles, standard error comes before standard output, a block out of time says nothing.
+    The oddities are the recorded terminal's own: a comment in the first line names the file, a block that
+    names no language is Python if it compiles, standard error comes before standard output, and a block that
+    runs out of time has printed nothing.
     """
     log, status, dropped = "", 0, 0
     room = limits.output
@@ -126,53 +111,44 @@ def execute(blocks: Iterable[tuple[str, str]], limits: Limits) -> Ended:
     return Ended(status, log)
 
 
-def open_locks(outside: Outside) -> list[str]:
-    """What a block can reach that it must not; empty if the sandbox holds."""
-    libc = ctypes.CDLL(None)
-
-    def connect(family: int, address: tuple[str, int] | str) -> None:
-        with socket.socket(family, socket.SOCK_STREAM) as client:
-            client.settimeout(1)
-            client.connect(address)
-
-    def home() -> None:
-        found = os.stat(outside.home)
-        if (found.st_dev, found.st_ino) != tuple(outside.home_identity):
-            raise FileNotFoundError
-
-    def namespace() -> None:
-        if libc.unshare(_CLONE_NEWUSER):
-            raise PermissionError
-
-    attempts: dict[str, Callable[[], object]] = {
-        "the network": lambda: connect(socket.AF_INET, ("127.0.0.1", outside.port)),
-        "abstract sockets": lambda: connect(socket.AF_UNIX, f"\0{outside.abstract}"),
-        "sockets of the hypervisor": lambda: socket.socket(_AF_VSOCK, socket.SOCK_STREAM).close(),
-        "files": lambda: os.stat(outside.file),
-        "the home folder": home,
-        "the output of process 1": lambda: os.readlink("/proc/1/fd/1"),
-        "the memory of process 1": lambda: open("/proc/1/mem").close(),
-        "new namespaces": namespace,
-    }
-    found = [name for name, attempt in attempts.items() if _succeeds(attempt)]
-    found += [f"process {pid}" for pid in _processes() if pid != str(os.getpid())]
-    found += [f"writing to {place}" for place in _writable_places()]
-    found += [f"the variable {name}" for name in os.environ if name not in outside.variables]
-    return found + _privileges() + _missing_limits()
-
-
 def _main() -> None:
     signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the blocks would inherit
+    job = json.load(sys.stdin)
+    lifeline = int(sys.argv[1])
+    os.set_inheritable(lifeline, False)
+    if job["user"] is not None:
+        _become(job["user"])
     if ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
         raise PermissionError("process 1 cannot be closed to the blocks")
-    job = json.load(sys.stdin)
     limits = Limits(*job["limits"])
-    _confine(limits)
+    _confine(limits, counts_own=job["user"] is not None)
+    threading.Thread(target=_end_with_host, args=(lifeline,), daemon=True).start()
     json.dump(execute(job["blocks"], limits), sys.stdout)
 
 
-def _confine(limits: Limits) -> None:
-    """Set the limits that the kernel keeps; every process inside inherits them."""
+def _end_with_host(lifeline: int) -> None:
+    """Wait until nobody holds the other end of the pipe; then end, and everything inside with it."""
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
+def _become(user: int) -> None:
+    """Stop being root for good."""
+    libc = ctypes.CDLL(None)
+    for capability in range(64):
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # those that the kernel does not have fail
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    if libc.capset((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()):
+        raise PermissionError("process 1 cannot give up its capabilities")
+
+
+def _confine(limits: Limits, *, counts_own: bool) -> None:
+    """Set the limits that the kernel keeps; every process inside inherits them.
+
+    `counts_own`: no process outside is of the same user.
+    """
     wanted = {
         resource.RLIMIT_AS: limits.memory,
         resource.RLIMIT_FSIZE: limits.disk,
@@ -181,7 +157,7 @@ def _confine(limits: Limits) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
     }
     major, minor = re.findall(r"\d+", os.uname().release)[:2]
-    if (int(major), int(minor)) >= (5, 14):  # before, the count includes the user's processes outside
+    if counts_own or (int(major), int(minor)) >= (5, 14):  # before, those outside count too
         wanted[resource.RLIMIT_NPROC] = 2 * limits.processes + 2
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
@@ -210,7 +186,7 @@ def _path(source: bytes, language: str) -> str:
 
 
 def _write(path: str, source: bytes) -> None:
-    """Write a file; a named pipe that an earlier block left in its place is an error, not a wait without end."""
+    """Write a file; a named pipe left in its place by an earlier block is an error, not an endless wait."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
     with open(os.open(path, flags, 0o644), "wb") as file:
         file.write(source)
@@ -231,7 +207,7 @@ def _inferred(code: str, limits: Limits) -> str:
 
 
 def _run(command: list[str], limits: Limits, room: int) -> _Ran:
-    """Run one process until it has ended and closed its output, or passed a limit; then end all that it left."""
+    """Run one process until it has ended and closed its output, or passed a limit; then end all it left."""
     error, error_end = os.pipe()
     output, output_end = os.pipe()
     try:
@@ -254,25 +230,24 @@ def _run(command: list[str], limits: Limits, room: int) -> _Ran:
         os.close(output_end)
     kept = {error: bytearray(), output: bytearray()}
     try:
-        stopped, dropped = _watch(pid, kept, limits, room)
+        stopped = _watch(pid, kept, limits, room)
     finally:
         _end_all()
         os.close(error)
         os.close(output)
-    if stopped.status == _TIMED_OUT and stopped.limit:
-        return _Ran(_TIMED_OUT, "\nTimeout")
-    first = kept[error][:room]
+    if stopped.limit == _TIME:
+        return _Ran(stopped.status, f"\n{_TIME}")
+    first = kept[error]
     second = kept[output][: room - len(first)]
-    size = len(first) + len(second)
-    dropped += len(kept[error]) + len(kept[output]) - size
-    limit = f"\nKilled: {stopped.limit}" if stopped.limit else ""
-    return _Ran(stopped.status, f"{_text(first)}{_text(second)}{limit}", size, dropped)
+    dropped = stopped.dropped + len(kept[output]) - len(second)
+    killed = f"\nKilled: {stopped.limit}" if stopped.limit else ""
+    return _Ran(stopped.status, f"{_text(first)}{_text(second)}{killed}", len(first) + len(second), dropped)
 
 
-def _watch(
-    pid: int, kept: dict[int, bytearray], limits: Limits, room: int
-) -> tuple[_Stopped, int]:
-    status, dropped = None, 0
+def _watch(pid: int, kept: dict[int, bytearray], limits: Limits, room: int) -> _Stopped:
+    """Read what a process prints into `kept`, `room` bytes a pipe, until it has ended or has to."""
+    status: int | None = None
+    dropped = 0
     started = looked = time.monotonic()
     with selectors.DefaultSelector() as reading:
         for pipe in kept:
@@ -287,22 +262,22 @@ def _watch(
                 dropped += len(chunk) - len(fits)
             now = time.monotonic()
             if now - started > limits.seconds:
-                return _Stopped(_TIMED_OUT, "time"), 0
+                return _Stopped(_TIMED_OUT, dropped, _TIME)
             if status is None:
                 status = _reaped(pid)
             if now - looked > _TICK_SECONDS:
                 looked = now
-                limit = _passed(limits)
-                if limit:
-                    return _Stopped(-signal.SIGKILL, limit), dropped
-    return _Stopped(status), dropped
+                passed = _passed(limits)
+                if passed:
+                    return _Stopped(-signal.SIGKILL, dropped, passed)
+    return _Stopped(status, dropped)
 
 
 def _reaped(pid: int) -> int | None:
     """Bury everything that has ended; the exit status of one of them, if it is among them."""
     status = None
     with suppress(ChildProcessError):
-        while True:
+        for _ in range(64):  # a fork bomb's dead come faster than they can be buried
             ended, how = os.waitpid(-1, os.WNOHANG)
             if not ended:
                 break
@@ -323,7 +298,7 @@ def _end_all() -> None:
 def _passed(limits: Limits) -> str | None:
     """The first limit that all processes together have passed."""
     pids = _processes()
-    if sum(map(_threads, pids)) > limits.processes:
+    if len(pids) > limits.processes or sum(map(_threads, pids)) > limits.processes:
         return f"more than {limits.processes} processes"
     # What is resident counts shared memory once a process, so it only says when to look closer.
     if sum(map(_resident, pids)) > limits.memory and sum(map(_proportional, pids)) > limits.memory:
@@ -363,35 +338,6 @@ def _proportional(pid: str) -> int:
 
 def _text(printed: bytes | bytearray) -> str:
     return printed.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _succeeds(attempt: Callable[[], object]) -> bool:
-    try:
-        attempt()
-    except OSError:
-        return False
-    return True
-
-
-def _writable_places() -> list[str]:
-    """Mounted places that can be written to and are neither the folder nor a device."""
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split()[4:6] for line in file]
-    found = [place for place, options in mounts if "rw" in options.split(",")]
-    return [place for place in found if place != WORKSPACE and not place.startswith("/dev/")]
-
-
-def _privileges() -> list[str]:
-    expected = {f"Cap{kind}": "0" * 16 for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
-    expected |= {"NoNewPrivs": "1", "Seccomp": "2"}
-    with open("/proc/self/status") as file:
-        fields = dict(line.split(":\t") for line in file.read().splitlines())
-    return [f"{name} {fields.get(name)}" for name, value in expected.items() if fields.get(name) != value]
-
-
-def _missing_limits() -> list[str]:
-    kinds = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
-    return [kind for kind in kinds if resource.getrlimit(getattr(resource, kind))[1] == resource.RLIM_INFINITY]
 
 
 if __name__ == "__main__":

@@ -55,9 +55,9 @@ class Recording:
 class Replayed:
     """Gives each call its recorded answer, the edited steps their new ones, and asks `live` for what follows.
 
-    A call is recognised by its content and occurrence, and once something was changed an edited step also by its place.
-    An answer is given once. Before the first edit has been
-    served nothing goes live: a call that is not in the recording is a `Divergence`. One instance serves one run.
+    A call is recognised by its content and occurrence, and once something was changed an edited step also by
+    its place. An answer is given once. Before the first edit has been served nothing goes live: a call that
+    is not in the recording is a `Divergence`. One instance serves one run.
     """
 
     def __init__(self, recording: Recording, edits: Edits, *, live: Provider) -> None:
@@ -93,8 +93,7 @@ class Replayed:
 
     def _explain(self, call: Call) -> str:
         return (
-            f"the replay asked something that the recorded run did not ask ({call.agent or call.model}), before "
-            f"anything was changed\n{explain(call, self._recording.calls())}\n"
-            "Likely causes: the log was changed after it was recorded, or the code that builds the prompt was."
+            f"the replay asked something that the recorded run did not ask ({call.agent or call.model}), "
+            f"before anything was changed\n{explain(call, self._recording.calls())}\nLikely causes: the log "
+            "was changed after it was recorded, or the code that builds the prompt was."
         )
-

@@ -14,8 +14,8 @@ SELECTOR = "selector"
 """The name under which the choice of a speaker is asked; a cast may give it a model of its own."""
 
 _CHOOSE = (
-    "A team of agents works on a task by conversation. You choose who speaks next and say nothing else. Anyone may "
-    "speak; code in a message is run by the tool. The members:\n{members}\n"
+    "A team of agents works on a task by conversation. You choose who speaks next and say nothing else. "
+    "Anyone may speak; code in a message is run by the tool. The members:\n{members}\n"
     "Reply with one name of: {names}."
 )
 _SATISFIED = ("is_request_satisfied", "answer")
@@ -25,8 +25,9 @@ _NEXT = ("next_speaker", "answer")
 def next_speaker(trace: Trace, steps: Sequence[Step], provider: Provider) -> Step | None:
     """The next step to play, its output still empty; `None` where the run is over.
 
-    A group chat asks the selector. An orchestrator writes a ledger; the ledger names who is addressed, the addressee
-    acts, and the orchestrator writes the next ledger; a satisfied ledger is followed by the final answer.
+    A group chat asks the selector. An orchestrator writes a ledger; the ledger names who is addressed, the
+    addressee acts, and the orchestrator writes the next ledger; a satisfied ledger is followed by the final
+    answer.
     """
     if trace.team.selector == "chat":
         return _planned(trace, steps, _chosen(trace, steps, provider), None)

@@ -1,30 +1,79 @@
 """A run for a reader: as a table on a terminal, and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from butfor.cache.call import Frozen
+
 from .text import excerpt
-from .trace import Step, Trace
+from .trace import Basis, Culprit, Fidelity, Kind, Source, Step, Trace
 
 
-def summary(trace: Trace) -> dict[str, object]:
-    """The run as JSON: its agents, and each step with everything that was in its input."""
-    return {
-        "task": trace.task,
-        "expected": trace.expected,
-        "fidelity": trace.fidelity,
-        "source": trace.source.model_dump(),
-        "agents": [
-            {"name": a.name, "kind": a.kind, "steps": [s.index for s in trace.steps if s.agent == a.name]}
+class Player(Frozen):
+    """A member of the team, and where it acts."""
+
+    name: str
+    kind: Kind
+    steps: tuple[int, ...]
+
+
+class Shown(Frozen):
+    """A step, and everything that was in its input."""
+
+    index: int
+    agent: str
+    kind: Kind
+    audience: tuple[str, ...] | None
+    """Who hears it: `null` everybody, empty nobody else."""
+    reads: tuple[int, ...]
+    """Every step that was in its input, in order."""
+    basis: Mapping[int, Basis | Literal["memory"]]
+    """What the direct edges rest on, by the step read."""
+    error: str | None
+    output: str
+
+
+class Ending(Frozen):
+    """Where and why the run ended."""
+
+    step: int
+    agent: str
+    why: str
+
+
+class Summary(Frozen):
+    """A run as `butfor show --json` prints it."""
+
+    task: str
+    expected: str | None
+    fidelity: Fidelity
+    source: Source
+    agents: tuple[Player, ...]
+    steps: tuple[Shown, ...]
+    ends: Ending
+    label: Culprit | None
+
+
+def summary(trace: Trace) -> Summary:
+    """The run's agents, and each step with everything that was in its input."""
+    last = trace.steps[-1]
+    return Summary(
+        task=trace.task,
+        expected=trace.expected,
+        fidelity=trace.fidelity,
+        source=trace.source,
+        agents=tuple(
+            Player(name=a.name, kind=a.kind, steps=tuple(s.index for s in trace.steps if s.agent == a.name))
             for a in trace.agents
-        ],
-        "steps": [_step(trace, step) for step in trace.steps],
-        "ends": {"step": len(trace.steps) - 1, "agent": trace.steps[-1].agent, "why": ending(trace)},
-        "label": trace.culprit.model_dump() if trace.culprit else None,
-    }
+        ),
+        steps=tuple(_shown(trace, step) for step in trace.steps),
+        ends=Ending(step=last.index, agent=last.agent, why=ending(trace)),
+        label=trace.culprit,
+    )
 
 
 def ending(trace: Trace) -> str:
@@ -80,15 +129,15 @@ def _speaker(step: Step) -> str:
     return f"{name} → {excerpt(', '.join(step.audience), limit=40)}" if step.audience else f"{name} (thought)"
 
 
-def _step(trace: Trace, step: Step) -> dict[str, object]:
-    return {
-        "index": step.index,
-        "agent": step.agent,
-        "kind": step.kind,
-        "audience": None if step.audience is None else list(step.audience),
-        "reads": list(trace.context(step.index)),
-        "basis": {str(read.step): read.basis for read in step.reads}
-        | ({} if step.continues is None else {str(step.continues): "memory"}),
-        "error": step.error,
-        "output": step.output,
-    }
+def _shown(trace: Trace, step: Step) -> Shown:
+    memory: dict[int, Basis | Literal["memory"]] = {} if step.continues is None else {step.continues: "memory"}
+    return Shown(
+        index=step.index,
+        agent=step.agent,
+        kind=step.kind,
+        audience=step.audience,
+        reads=trace.context(step.index),
+        basis={**memory, **{read.step: read.basis for read in step.reads}},
+        error=step.error,
+        output=step.output,
+    )

@@ -20,8 +20,8 @@ _SPARE_STEPS = 10
 class Simulator:
     """The executor that needs no program: it follows the log's schedule and asks for every answer.
 
-    With `schedule="model"`, a team that has a selector (a group chat, an orchestrator) chooses its speakers anew from
-    the first changed step on, for at most ten steps more than were recorded.
+    With `schedule="model"`, a team that has a selector (a group chat, an orchestrator) chooses its speakers
+    anew from the first changed step on, for at most ten steps more than were recorded.
     """
 
     def __init__(self, *, schedule: Schedule = "recorded") -> None:
@@ -37,13 +37,15 @@ class Simulator:
         return Recording(recorded)
 
     def run(self, trace: Trace, provider: Provider) -> Trace:
-        """The run again, step by step; it ends where its schedule ends or a changed message holds the stop word."""
+        """The run again, step by step; it ends with its schedule, or as a changed step says the stop word."""
         steps: list[Step] = []
         for plan in self._plans(trace, steps, provider):
             steps.append(_played(trace, steps, plan, provider))
             if _stops(trace, steps[-1]):
                 break
-        return trace.model_copy(update={"steps": tuple(steps), "outcome": None}) if _differs(trace, steps) else trace
+        if tuple(steps) == trace.steps:
+            return trace
+        return trace.model_copy(update={"steps": tuple(steps), "outcome": None})
 
     def _plans(self, trace: Trace, steps: list[Step], provider: Provider) -> Iterator[Step]:
         free = self._schedule == "model" and trace.team.selector != "fixed"
@@ -61,12 +63,14 @@ class Simulator:
 def _played(trace: Trace, steps: list[Step], plan: Step, provider: Provider) -> Step:
     if plan.kind in ("human", "control"):
         return plan
-    completion = provider.complete(prompt(trace, steps, plan))
+    call = prompt(trace, steps, plan)
+    completion = provider.complete(call)
     if completion.origin == "recorded" and completion.text == plan.output:
         return plan
     return plan.model_copy(
         update={
             "output": completion.text,
+            "call": plan.call and plan.call.model_copy(update={"messages": call.messages}),
             "tool_calls": completion.message.tool_calls,
             "usage": completion.usage,
             "logprobs": completion.logprobs,
@@ -86,12 +90,11 @@ def _completion(step: Step) -> Completion:
 
 
 def _stops(trace: Trace, step: Step) -> bool:
+    """Whether a changed step says the stop word, and not where the recorded run heard it and went on."""
     stop = trace.team.stop_word
-    return stop is not None and step.origin != "recorded" and stop in step.output
-
-
-def _differs(trace: Trace, steps: list[Step]) -> bool:
-    return tuple(steps) != trace.steps
+    if stop is None or step.origin == "recorded" or stop not in step.output:
+        return False
+    return not any(stop in ignored.output for ignored in trace.steps[:-1] if ignored.index == step.index)
 
 
 def asked(trace: Trace, index: int) -> Call:

@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from errno import EISDIR
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import Field, ValidationError, model_validator
 from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
 
+from .reply import Reply
+
 Fidelity = Literal["wire", "messages", "transcript"]
 """What the log holds: full requests, the messages each step was given, or outputs only."""
 
@@ -21,9 +24,9 @@ Kind = Literal["llm", "tool", "human", "control"]
 """Who acts: a model as an agent, a tool, a person, or the framework itself (who is next, why it ended)."""
 
 Basis = Literal["call", "tool call", "response id", "verbatim", "addressee", "broadcast", "order"]
-"""What says that one step read another: its recorded input, an id in it, the text found in it, or the team's rules."""
+"""What says that one step read another: its recorded input, an id or a text in it, or the team's rules."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Agent(Frozen):
@@ -42,7 +45,7 @@ class Team(Frozen):
     """How the team decides who acts next, and when it stops."""
 
     selector: Literal["fixed", "chat", "orchestrator"] = "fixed"
-    """`fixed`: the program's own order; `chat`: a model picks the next speaker; `orchestrator`: an agent's ledger."""
+    """`fixed`: the program's order; `chat`: a model picks who speaks; `orchestrator`: an agent's ledger."""
     stop_word: str | None = None
     """The run ends with a message that holds it."""
 
@@ -71,7 +74,11 @@ class Step(Frozen):
     reads: tuple[Read, ...] = ()
     """The steps that entered this one's input and are not reached through `continues`, in order."""
     call: Call | None = None
-    """The question as it was recorded; `None` in a transcript, where it is rebuilt from what the step read."""
+    """The question as recorded; `None` in a transcript, where it is rebuilt from what the step read."""
+    reply: Reply | None = None
+    """What came back over the wire, where a program made the run; for a tool its result, as JSON."""
+    composite: bool = False
+    """A tool inside which a model was asked: a replay of the program runs it again."""
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
     error: str | None = None
@@ -108,6 +115,21 @@ class Source(Frozen):
     """The file's name, without its folder."""
 
 
+class Ended(Frozen):
+    """How a program ended that made the run, and what it left."""
+
+    status: int
+    """Exit status; the negative number of the signal where one ended it."""
+    output: str = ""
+    """What it printed on standard output."""
+    files: Mapping[str, str] = Field(default_factory=dict)
+    """The text of files that a judge reads, by their path in the working directory."""
+    tests: Mapping[str, bool] = Field(default_factory=dict)
+    """Whether the pytest nodes passed that a judge reads."""
+    partial: bool = False
+    """Whether the recording was cut short, so that there may have been more calls."""
+
+
 class Trace(Frozen):
     """A run: who said what, in which order, after reading what."""
 
@@ -122,6 +144,8 @@ class Trace(Frozen):
     culprit: Culprit | None = None
     fidelity: Fidelity
     source: Source
+    ended: Ended | None = None
+    """How the program ended, where one made the run."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Trace":
@@ -162,7 +186,7 @@ class Trace(Frozen):
         return sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The native file format; equal traces give equal bytes."""
+        """The native file format; the same trace gives the same bytes."""
         fields = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps({"version": self.version, **fields}, ensure_ascii=False, indent=1) + "\n"
 
@@ -201,6 +225,8 @@ def first_problem(error: ValidationError) -> str:
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: an existing file is replaced only by a complete one."""
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, "it is a folder", str(path))
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -209,14 +235,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-_MARKER = re.compile(r"final answer\s*(?:is|:)?\s*", re.IGNORECASE)
+_MARKER = re.compile(r"final answer\b\s*(?:is\b)?\s*:?\s*", re.IGNORECASE)
 
 
 def final_answer(trace: Trace) -> str:
     """The text of the run's final answer.
 
-    The last message by an agent or a tool that says anything besides the stop word; where it holds "FINAL ANSWER", the
-    line after the last one.
+    The last message by an agent or a tool that says anything besides the stop word; where it holds "FINAL
+    ANSWER", the line after the last one.
     """
     stop = trace.team.stop_word
     for step in reversed(trace.steps):

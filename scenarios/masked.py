@@ -1,10 +1,10 @@
-"""A masked fault: an early figure is wrong, but a later agent ignores it and takes an old figure of its own."""
+"""A masked fault: an early figure is wrong, but a later agent takes an old figure of its own instead."""
 
 from .scenario import Player, Scenario, Turn, View
 
 _TASK = (
-    "A bakery uses 50 kg of flour a day, 6 days a week. Flour costs 0.80 euros per kg this year; last year it was 0.60. "
-    "What does flour cost it in 4 weeks of this year, in euros?"
+    "A bakery uses 50 kg of flour a day, 6 days a week. Flour costs 0.80 euros per kg this year; last year "
+    "it was 0.60. What does flour cost it in 4 weeks of this year, in euros?"
 )
 
 

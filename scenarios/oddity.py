@@ -2,7 +2,10 @@
 
 from .scenario import Player, Scenario, Turn, View
 
-_TASK = "A train leaves at 9 with 160 seats; 3 of 4 seats are taken. At the first stop 30 people get off. How many people remain?"
+_TASK = (
+    "A train leaves at 9 with 160 seats; 3 of 4 seats are taken. At the first stop 30 people get off. How "
+    "many people remain?"
+)
 
 
 def _strange(view: View) -> str:

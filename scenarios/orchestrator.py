@@ -1,17 +1,20 @@
-"""An orchestrator with delegates: its second instruction asks for the wrong year, and a delegate answers it truly."""
+"""An orchestrator with delegates: an instruction asks for the wrong year, and a delegate answers it truly."""
 
 from .scenario import Player, Scenario, Turn, View
 
 _TASK = (
-    "How many passengers did the ferry line carry per crossing in 2019, given its yearly passengers and crossings? Round "
-    "to a whole number."
+    "How many passengers did the ferry line carry per crossing in 2019, given its yearly passengers and "
+    "crossings? Round to a whole number."
 )
 _PASSENGERS = {2018: 410_000, 2019: 438_000}
 _CROSSINGS = {2018: 2_050, 2019: 2_190}
 
 
 def _plan(view: View) -> str:
-    return "Plan: ask the Archivist for the passengers of 2019, then the Harbour for the crossings of 2019, then divide."
+    return (
+        "Plan: ask the Archivist for the passengers of 2019, then the Harbour for the crossings of 2019, "
+        "then divide."
+    )
 
 
 def _ask_passengers(view: View) -> str:

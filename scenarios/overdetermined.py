@@ -3,8 +3,8 @@
 from .scenario import Behaviour, Player, Scenario, Turn, View
 
 _TASK = (
-    "A club pays for the hall (3 evenings at 40 euros) and for the band (2 evenings at 150 euros). Each of its 20 members "
-    "pays an equal share. What does a member pay, in euros?"
+    "A club pays for the hall (3 evenings at 40 euros) and for the band (2 evenings at 150 euros). Each of "
+    "its 20 members pays an equal share. What does a member pay, in euros?"
 )
 
 
@@ -43,7 +43,13 @@ SCENARIO = Scenario(
         Player("Adder", _add, prompt="You add the costs."),
         Player("Writer", _write, prompt="You give the final answer."),
     ),
-    turns=(Turn("Splitter"), Turn("Hall", to=("Adder",)), Turn("Band", to=("Adder",)), Turn("Adder"), Turn("Writer")),
+    turns=(
+        Turn("Splitter"),
+        Turn("Hall", to=("Adder",)),
+        Turn("Band", to=("Adder",)),
+        Turn("Adder"),
+        Turn("Writer"),
+    ),
     verdict="set",
     culprits=(1, 2),
     why="Hall and Band both take one evening for all; each fault alone would have failed the run.",

@@ -1,17 +1,17 @@
-"""Parallel workers and a join: three shops are counted side by side, and one worker leaves out the returns."""
+"""Parallel workers and a join: three shops are counted side by side, and one worker forgets the returns."""
 
 from .scenario import Behaviour, Player, Scenario, Turn, View
 
 _TASK = (
-    "Three shops sold jackets. North sold 140 and took back 12, Middle sold 95 and took back 20, South sold 60 and took "
-    "back 5. A jacket kept brings 7 euros. What did the three shops earn together, in euros?"
+    "Three shops sold jackets. North sold 140 and took back 12, Middle sold 95 and took back 20, South sold "
+    "60 and took back 5. A jacket kept brings 7 euros. What did the three shops earn together, in euros?"
 )
 
 
 def _split(view: View) -> str:
     return (
-        "Count the jackets kept, each for your shop. North: North sold 140, North took back 12. Middle: Middle sold "
-        "95, Middle took back 20. South: South sold 60, South took back 5."
+        "Count the jackets kept, each for your shop. North: North sold 140, North took back 12. Middle: "
+        "Middle sold 95, Middle took back 20. South: South sold 60, South took back 5."
     )
 
 

@@ -1,8 +1,11 @@
-"""A slip that is repaired: the first agent misreads a figure, a reviewer mends it, and a later agent really fails."""
+"""A slip that is repaired: one agent misreads a figure, a reviewer mends it, and a later one really fails."""
 
 from .scenario import Player, Scenario, Turn, View
 
-_TASK = "A hall has 18 rows of 24 seats, and 36 seats are broken. Tickets cost 5 euros. What does a full house bring?"
+_TASK = (
+    "A hall has 18 rows of 24 seats, and 36 seats are broken. Tickets cost 5 euros. What does a full house "
+    "bring?"
+)
 
 
 def _misread(view: View) -> str:
@@ -47,5 +50,5 @@ SCENARIO = Scenario(
     ),
     turns=(Turn("Reader"), Turn("Reviewer"), Turn("Counter"), Turn("Writer")),
     culprits=(2,),
-    why="The Reader's slip is mended by the Reviewer and changes nothing; the Counter sells the broken seats.",
+    why="The Reviewer mends the Reader's slip, which changes nothing; the Counter sells the broken seats.",
 )

@@ -1,8 +1,9 @@
-"""A failing run with a known cause, runnable without a model: `Scenario`, and the provider that plays its team.
+"""A failing run with a known cause, runnable without a model: `Scenario`, and the provider that plays its
+team.
 
 The players are functions that compute from what they read, so that a change of one message really reaches the
-messages after it. Each has a right behaviour too, which plays the corrector: it sees what the agent read, as any
-corrector does, and says what the agent should have said.
+messages after it. Each has a right behaviour too, which plays the corrector: it sees what the agent read, as
+any corrector does, and says what the agent should have said.
 """
 
 import random
@@ -19,7 +20,9 @@ from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Agent, Culprit, Kind, Source, Step, Team, Trace
 
 _SPOKEN = re.compile(r"(?P<speaker>[\w ]+):\n(?P<text>.*)", re.DOTALL)
-_REVIEW = re.compile(r"The message of (?P<agent>.+?) to review:\n<message>\n(?P<output>.*)\n</message>", re.DOTALL)
+_REVIEW = re.compile(
+    r"The message of (?P<agent>.+?) to review:\n<message>\n(?P<output>.*)\n</message>", re.DOTALL
+)
 _NUMBER = r"[^\d\n-]{0,40}?(-?\d+(?:\.\d+)?)"
 
 
@@ -37,7 +40,7 @@ class View:
         return next((text for who, text in reversed(self.said) if who == speaker), "")
 
     def number(self, label: str, speaker: str | None = None) -> float | None:
-        """The number that stands after a label: in a speaker's last message, or in the last message that has it."""
+        """The number after a label: in a speaker's last message, or in the last message that has it."""
         texts = [self.text(speaker)] if speaker else [text for _, text in reversed(self.said)]
         found = (re.search(re.escape(label) + _NUMBER, text, re.IGNORECASE) for text in texts)
         return next((float(match[1]) for match in found if match), None)
@@ -100,7 +103,7 @@ class Scenario:
         return drawn.model_copy(update={"steps": steps})
 
     def provider(self) -> Scripted:
-        """The team as a model: it answers for its agents and tools, and for the corrector of their messages."""
+        """The team as a model: it answers for agents and tools, and for the corrector of their messages."""
         return Scripted(lambda call: self._answer(call, call.params.get("seed")))
 
     def _plan(self) -> Trace:
@@ -124,7 +127,9 @@ class Scenario:
         return Trace(
             task=self.task,
             expected=self.expected,
-            agents=tuple(Agent(name=p.name, kind=p.kind, system_prompt=p.prompt or None) for p in self.players),
+            agents=tuple(
+                Agent(name=p.name, kind=p.kind, system_prompt=p.prompt or None) for p in self.players
+            ),
             team=Team(),
             steps=tuple(steps),
             culprit=None if label is None else Culprit(agent=steps[label].agent, step=label, reason=self.why),
@@ -152,7 +157,9 @@ class Scenario:
 
     def _player(self, name: str | None) -> Player:
         if name not in self._by_name:
-            raise ProviderError(f"scripted:{self.name} has no player {name!r}; it has {', '.join(self._by_name)}")
+            raise ProviderError(
+                f"scripted:{self.name} has no player {name!r}; it has {', '.join(self._by_name)}"
+            )
         return self._by_name[name]
 
     def _turn(self, player: str | None, step: int | None) -> Turn:

@@ -7,8 +7,8 @@ import re
 from .scenario import Player, Scenario, Turn, View
 
 _TASK = (
-    "A tank of 240 litres is filled at 8 litres a minute and leaks 2 litres a minute. It is empty at first. The pump costs "
-    "3 euros a minute. What does one filling cost, in euros?"
+    "A tank of 240 litres is filled at 8 litres a minute and leaks 2 litres a minute. It is empty at first. "
+    "The pump costs 3 euros a minute. What does one filling cost, in euros?"
 )
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 _BLOCK = re.compile(r"```calc\n(.*?)\n```", re.DOTALL)

@@ -1,0 +1,34 @@
+"""The published JSON schemas: `python -m butfor.schema DIR` writes them anew."""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from butfor.counterfactual.attribution import Attribution
+from butfor.replay.show import Summary
+from butfor.replay.trace import Trace
+
+from .whatif import WhatIf
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "trace": Trace,
+    "show": Summary,
+    "blame": Attribution,
+    "whatif": WhatIf,
+}
+"""By file name: the run itself, and what `show`, `blame` and `whatif` print with `--json`."""
+
+
+def schema(name: str) -> str:
+    """The text of one schema file."""
+    # a trace is written without its defaults, the others in full
+    mode = "validation" if name == "trace" else "serialization"
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name].model_json_schema(mode=mode)}
+    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    for each in SCHEMAS:
+        Path(sys.argv[1], f"{each}.schema.json").write_text(schema(each))

@@ -1,0 +1,51 @@
+"""Who is asking, seen from inside the program: each framework has a small adapter, tried from the surest on.
+
+Everything here needs nothing but the standard library, and imports no framework: it looks at what the program has
+imported itself.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import agents_sdk, autogen, frames, langchain, opentelemetry, tools, user
+
+HEADER = "x-butfor-agent"
+"""A header that names the asking agent, for programs in any language."""
+
+_ADAPTERS: "tuple[tuple[str, Callable[[], str | None]], ...]" = (
+    ("explicit", user.name),
+    ("framework", autogen.name),
+    ("framework", agents_sdk.name),
+    ("framework", langchain.name),
+    ("span", opentelemetry.name),
+    ("frame", frames.name),
+)
+
+
+class Who(NamedTuple):
+    """The asking agent, and what says so."""
+
+    name: "str | None"
+    basis: "str | None"
+
+
+def who(request: Any) -> Who:
+    """The agent that sends this request; nobody where nothing tells, and then its system prompt has to."""
+    named = request.headers.get(HEADER)
+    if named:
+        return Who(named, "explicit")
+    for basis, find in _ADAPTERS:
+        found = find()
+        if found:
+            return Who(found, basis)
+    return Who(None, None)
+
+
+def inside() -> "str | None":
+    """The tool call that the asking code runs in."""
+    return tools.current()
+
+
+def hooks() -> "dict[str, Callable[[Any], None]]":
+    """What to do to a framework's modules once they are imported."""
+    return {**autogen.HOOKS, **agents_sdk.HOOKS, **langchain.HOOKS}
