@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from butfor.cache.errors import ButforError
+from butfor.cache.errors import ButforError, ExperimentError
 from butfor.cache.store import CallStore, MemoryStore
 from butfor.replay.importers import import_log
 
@@ -122,13 +122,14 @@ def _scenario(name: str, settings: Settings) -> Row:
 def _log(path: Path, settings: Settings, store: CallStore) -> Row:
     trace = import_log(path)
     started = time.monotonic()
+    found, verdict = None, ""
     try:
         found = Session(settings, store).audit(trace)
-        verdict, step, cost = found.verdict, found.step, found.cost
-    except ButforError as error:
-        verdict, step, cost = f"{type(error).__name__}", None, None
+        verdict = found.verdict
+    except ExperimentError as error:
+        verdict = type(error).__name__
     label = trace.culprit
-    steps = () if step is None else (step,)
+    steps = () if found is None or found.step is None else (found.step,)
     true_steps = (label.step,) if label else ()
     return Row(
         name=path.name,
@@ -138,9 +139,9 @@ def _log(path: Path, settings: Settings, store: CallStore) -> Row:
         true_steps=true_steps,
         true_agents=(label.agent,) if label else (),
         right=steps == true_steps,
-        live_calls=cost.live_calls if cost else 0,
+        live_calls=found.cost.live_calls if found else 0,
         again_live_calls=0,
-        naive_calls=cost.naive_calls if cost else 0,
+        naive_calls=found.cost.naive_calls if found else 0,
         seconds=time.monotonic() - started,
     )
 

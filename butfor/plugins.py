@@ -24,7 +24,8 @@ def resolve(kind: str, name: str, builtin: Mapping[str, T]) -> T:
     module, colon, attribute = name.partition(":")
     if not colon:
         raise ButforError(f"no {kind} is called {name!r}; there are {', '.join(builtin)}, or name one as module:object")
-    return _imported(kind, module, attribute)
+    found: T = _imported(kind, module, attribute)
+    return found
 
 
 def _imported(kind: str, module: str, attribute: str) -> Any:

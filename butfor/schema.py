@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -24,7 +25,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 def schema(name: str) -> str:
     """The text of one schema file."""
     # a trace is written without its defaults, the others in full
-    mode = "validation" if name == "trace" else "serialization"
+    mode: Literal["validation", "serialization"] = "validation" if name == "trace" else "serialization"
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name].model_json_schema(mode=mode)}
     return json.dumps(found, indent=1, sort_keys=True) + "\n"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from butfor.cache.errors import ModelUnavailable
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed
 from butfor.cache.store import CallStore, Tapped
 from butfor.counterfactual.attribution import Attribution, Cost, attribute
@@ -48,6 +49,7 @@ class Session:
 
     def audit(self, trace: Trace) -> Attribution:
         """The verdict on a failed run; of a program, once it has been run again as it was."""
+        corrector = self._named(self.settings.corrector, "proposes corrections", "--corrector")
         experiment = self.experiment(trace)
         search = resolve("search", self.settings.search, SEARCHES)
         found = attribute(experiment, search, controls=self.settings.controls)
@@ -55,7 +57,7 @@ class Session:
             update={
                 "cost": self.cost().model_copy(update={"naive_calls": self._naive(experiment)}),
                 "model": self.settings.model,
-                "corrector": self.settings.corrector or self.settings.model,
+                "corrector": corrector,
                 "tools": self.settings.run_tools if self._program else self.settings.tools,
                 "executor": "program" if self._program else "simulator",
             }
@@ -72,7 +74,7 @@ class Session:
             live=self.live,
             proposer=Corrector(
                 Remembered(self._asked, self.store),
-                self.settings.corrector or self.settings.model or "nobody",
+                self.settings.corrector or self.settings.model or "",
                 params=self.settings.params,
             ),
             rule=self.settings.rule,
@@ -107,7 +109,7 @@ class Session:
         if kind in ENDED_JUDGES and argument:
             return ENDED_JUDGES[kind](argument)
         if self.settings.judge == "llm":
-            model = self.settings.judge_model or self.settings.model or "nobody"
+            model = self._named(self.settings.judge_model, "judges", "--judge-model")
             return llm(Remembered(self._asked, self.store), model)
         return resolve("judge", self.settings.judge, {**JUDGES, "status": status})
 
@@ -136,15 +138,28 @@ class Session:
         if model.startswith(OWN):
             return Own()
         if model.startswith("scripted:"):
-            from butfor.scenarios import scenario
-
-            return scenario(model.removeprefix("scripted:")).provider()
+            return _scripted(model.removeprefix("scripted:"))
         from butfor.cache.connect import connect
 
         return connect(model, timeout=self.settings.timeout)
+
+    def _named(self, model: str | None, does: str, option: str) -> str:
+        """The model for a part, or the agents' model where it has none of its own."""
+        named = model or self.settings.model
+        if named is None:
+            raise ModelUnavailable(f"no model {does}; give --model provider:model (or {option}), such as ollama:qwen3")
+        return named
 
     def _naive(self, experiment: Experiment) -> int:
         """Calls of the usual loop: every candidate, both arms, every repeat, everything after the step again."""
         candidates = experiment.candidates
         after = sum(len(candidates) - position - 1 for position in range(len(candidates)))
         return 2 * self.settings.rule.repeats * after
+
+
+def _scripted(name: str) -> Provider:
+    from butfor.scenarios.scenario import scenarios
+
+    if name not in scenarios():
+        raise ModelUnavailable(f"no scenario is called {name!r}; there are {', '.join(scenarios())}")
+    return scenarios()[name].provider()

@@ -99,7 +99,7 @@ def as_terminal(found: WhatIf) -> RenderableType:
         if found.trial.error:
             lines.append(Text(f"  cut short: {excerpt(found.trial.error)}"))
     lines.append(Text("  simulated: agents and tools were played by models, unless marked recorded"))
-    return Group(*lines, Text(""), beside(found.continuation), Text(""), Text(f"  cost  {cost_line(found.cost)}"))
+    return Group(*lines, Text(""), beside(found.continuation, other="changed"), Text(""), Text(f"  cost  {cost_line(found.cost)}"))
 
 
 _PAST = {"given": "given", "remove": "removed", "resample": "asked again", "correct": "corrected", "swap": "swapped"}

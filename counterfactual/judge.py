@@ -1,7 +1,6 @@
 """Did the run succeed? `Judge`s compare the final answer with the expected one."""
 
 import re
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
 
@@ -11,6 +10,8 @@ from butfor.cache.provider import Provider
 from butfor.replay.trace import Outcome, Trace, final_answer
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3})?|[-+]?\.\d+", re.IGNORECASE)
+_LONGEST_NUMBER = 100
+"""Characters; a model that repeats one digit for pages says no number."""
 _BOLD = re.compile(r"\*\*(.+?)\*\*|\\boxed\{([^{}]*)\}", re.DOTALL)
 _STATED = re.compile(
     r"\b(?:answer|result|total|output)\b[^.\n:=]{0,60}?(?:\bis\b|\bare\b|:|=)\s*([^\n]+)", re.IGNORECASE
@@ -37,7 +38,7 @@ _ASK = (
 class Judge(Protocol):
     """Whether a run succeeded."""
 
-    def __call__(self, trace: Trace) -> Outcome:
+    def __call__(self, trace: Trace, /) -> Outcome:
         """Judge one run, which keeps the expected answer of its recording."""
         ...
 
@@ -47,7 +48,8 @@ def exact(trace: Trace) -> Outcome:
     normalised.
 
     The stated answer is what follows "FINAL ANSWER"; else the last thing in bold or boxed; else what follows
-    the last "the answer is"; else, for an expected number, the last number; else the whole last message.
+    the last "the answer is"; else, for an expected number, the last number of several lines; else the whole
+    last message.
 
     Raises:
         ExperimentError: the run has no expected answer.
@@ -122,14 +124,11 @@ def expected_answer(trace: Trace) -> str:
 
 def stated_answer(text: str, *, number: bool) -> str:
     """The part of a final message that states the answer; see `exact`."""
-    first_line = text.strip().split("\n")[0]
-    if len(text) - len(first_line) < 2:
-        return first_line
     for find in (_last_bold, _last_stated):
         found = find(text)
         if found:
             return found
-    numbers = _NUMBER.findall(text) if number else []
+    numbers = _NUMBER.findall(text) if number and "\n" in text.strip() else []
     return numbers[-1] if numbers else text.strip()
 
 
@@ -176,7 +175,7 @@ def _spelled(number: str) -> str:
 
 def _value(text: str) -> Fraction | None:
     """The number a text is, exactly; `None` where it is not one number."""
-    match = _NUMBER.fullmatch(text.strip())
+    match = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST_NUMBER else None
     return Fraction(match[0].replace(",", "")) if match else None
 
 
@@ -195,5 +194,5 @@ def _quantity(text: str) -> tuple[Fraction, str] | None:
     return value, unit.strip()
 
 
-JUDGES: dict[str, Callable[[Trace], Outcome]] = {"exact": exact, "contains": contains}
+JUDGES: dict[str, Judge] = {"exact": exact, "contains": contains}
 """The judges that need nothing but the run, by the name that `--judge` takes."""

@@ -158,12 +158,12 @@ def _texts(found: Attribution, trace: Trace) -> Iterator[tuple[str, RenderableTy
         yield "not tried to the end", Text("\n".join([*lines, *more]))
 
 
-def beside(rows: Sequence[Said]) -> Table:
+def beside(rows: Sequence[Said], *, other: str = "repaired") -> Table:
     """Two continuations of a run side by side, at most eight steps of them."""
     table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim", expand=True)
     table.add_column("step", justify="right")
     table.add_column("recorded", ratio=1, overflow="fold")
-    table.add_column("repaired", ratio=1, overflow="fold")
+    table.add_column(other, ratio=1, overflow="fold")
     for row in rows[:8]:
         old = excerpt(row.recorded) if row.recorded is not None else "(the run had ended)"
         new = excerpt(row.repaired) if row.repaired is not None else "(the run has ended)"
@@ -215,7 +215,7 @@ def cost_line(cost: Cost) -> str:
         f"{cost.cached_calls} from cache",
         f"{_thousands(tokens)} tokens",
     ]
-    if cost.live_calls:
+    if tokens:
         parts.append("price unknown" if cost.dollars is None else f"${cost.dollars:.4f}")
         parts.append(f"{cost.seconds:.0f} s of waiting")
     return ", ".join(parts)

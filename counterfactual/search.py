@@ -1,6 +1,6 @@
 """In which order steps are tried, and when to stop: the searches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from .trial import Finding, Trial
 class Search(Protocol):
     """Tries steps of an experiment; what it finds is in the experiment's trials."""
 
-    def __call__(self, experiment: Experiment) -> None:
+    def __call__(self, experiment: Experiment, /) -> None:
         """Search until the verdict is clear or everything was tried."""
         ...
 
@@ -73,5 +73,5 @@ def _flips(experiment: Experiment, steps: Sequence[int]) -> Trial | None:
     return trial if trial.finding == "flips" else None
 
 
-SEARCHES: dict[str, Callable[[Experiment], None]] = {"earliest": earliest, "exhaustive": exhaustive}
+SEARCHES: dict[str, Search] = {"earliest": earliest, "exhaustive": exhaustive}
 """The searches by the name that `--search` takes."""

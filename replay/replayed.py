@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic import Field
@@ -35,17 +34,24 @@ class Recorded(NamedTuple):
 
 
 class Recording:
-    """The calls of a run, by content and occurrence; built once and shared by every replay of it."""
+    """The calls of a run, by content and occurrence or step; built once and shared by every replay of it."""
 
     def __init__(self, recorded: Sequence[Recorded]) -> None:
         self.recorded = tuple(recorded)
+        self._by_step = {entry.step: entry for entry in self.recorded}
         seen: Counter[bytes] = Counter()
-        by_identity: dict[tuple[bytes, int], Recorded] = {}
+        self._by_identity: dict[tuple[bytes, int], Recorded] = {}
         for entry in self.recorded:
             content = entry.call.content_key
-            by_identity[content, seen[content]] = entry
+            self._by_identity[content, seen[content]] = entry
             seen[content] += 1
-        self.by_identity: Mapping[tuple[bytes, int], Recorded] = MappingProxyType(by_identity)
+
+    def find(self, call: Call, occurrence: int) -> Recorded | None:
+        """The recorded call with this content: of the same step, where the call names one, else the n-th."""
+        if call.step is None:
+            return self._by_identity.get((call.content_key, occurrence))
+        entry = self._by_step.get(call.step)
+        return entry if entry and entry.call.content_key == call.content_key else None
 
     def calls(self) -> Iterator[Call]:
         """Every recorded call, in order."""
@@ -55,9 +61,10 @@ class Recording:
 class Replayed:
     """Gives each call its recorded answer, the edited steps their new ones, and asks `live` for what follows.
 
-    A call is recognised by its content and occurrence, and once something was changed an edited step also by
-    its place. An answer is given once. Before the first edit has been served nothing goes live: a call that
-    is not in the recording is a `Divergence`. One instance serves one run.
+    A call is recognised by its content and occurrence; where the executor knows which step it acts out, by
+    its content and that step, and an edited step by its place alone once something was changed. An answer is
+    given once. Before the first edit has been served nothing goes live: a call that is not in the recording
+    is a `Divergence`. One instance serves one run.
     """
 
     def __init__(self, recording: Recording, edits: Edits, *, live: Provider) -> None:
@@ -79,7 +86,7 @@ class Replayed:
         with self._lock:
             occurrence = self._seen[content]
             self._seen[content] += 1
-            entry = self._recording.by_identity.get((content, occurrence))
+            entry = self._recording.find(call, occurrence)
             step = entry.step if entry else call.step if self._changed else None
             self._changed = self._changed or step in self._edits.answers or step in self._edits.redraw
             changed = self._changed

@@ -95,7 +95,7 @@ class Sandbox:
         Raises:
             SandboxUnavailable: the jail broke down; nothing is known about the blocks.
         """
-        blocks = code_blocks(call.messages[-1].text)
+        blocks = code_blocks(call.messages[-1].text if call.messages else "")
         if not blocks:
             return answer(NO_CODE)
         ended = _jailed(self._bubblewrap, blocks, self._limits)

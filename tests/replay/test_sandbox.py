@@ -101,6 +101,9 @@ class TestTerminal:
     def test_no_code(self, sandbox: Sandbox) -> None:
         assert ask(sandbox, "I agree, `2 + 2` is 4. ```33040```") == NO_CODE
 
+    def test_no_message(self, sandbox: Sandbox) -> None:
+        assert sandbox.complete(Call(model="sandbox:Computer_terminal", messages=())).text == NO_CODE
+
     def test_success(self, sandbox: Sandbox) -> None:
         assert ask(sandbox, "Let us see:\n" + block("print(6 * 7)") + "Done.") == succeeded("42\n")
 
@@ -512,7 +515,6 @@ class TestRefusal:
         [
             ("args.remove('--unshare-net')", "the network"),
             ("args.remove('--unshare-net')", "abstract sockets"),
-            ("at = args.index('--seccomp'); del args[at:at + 2]", "sockets of the hypervisor"),
             ("at = args.index('--seccomp'); del args[at:at + 2]", "Seccomp 0"),
             ("at = args.index('/tmp') - 2; args[at:at + 3] = ['--bind', '/tmp', '/tmp']", "files outside"),
             ("at = args.index('/tmp') - 2; args[at:at + 3] = ['--bind', '/tmp', '/tmp']", "writing to /tmp"),
@@ -529,7 +531,7 @@ class TestRefusal:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weakness: str, way_out: str
     ) -> None:
         self.wrap(monkeypatch, tmp_path, weakness)
-        with pytest.raises(SandboxUnavailable, match=re.escape(way_out)):
+        with pytest.raises(SandboxUnavailable, match=way_out):
             Sandbox()
 
     def test_a_home_that_can_be_read_is_found_out(
