@@ -16,7 +16,10 @@ from .trace import Ended, Read, Step, Trace
 from .wire import Body, Dialect, dialect_of, heard, identity, parsed, responses
 from .wire.identity import stable_text
 
-_NAMED = re.compile(r"\b(?:agent|role|name)\s*[=:]\s*[\"']?([A-Z][\w-]*)|\byou are (?:an? |the )?([^\n.,;:!?]{2,40})", re.I)
+_NAMED = re.compile(
+    r"\b(?:agent|role|name)\s*[=:]\s*[\"']?([A-Z][\w-]*)|\b(?:you are|i am|act as) (?:an? |the )?([^\n.,;:!?]{2,40})",
+    re.IGNORECASE,
+)
 _NO_CALL = (
     "{name}: the program asked no model that could be seen. Seen are clients on httpx and httpx2 (openai, anthropic, "
     "ollama, LiteLLM and what is built on them) in Python processes that load sitecustomize (not python -I, -S or -E); "

@@ -1,4 +1,4 @@
-"""AG2 0.x: a group chat in round-robin order, the researcher with a tool."""
+"""AG2 0.x: a group chat the researcher with a tool."""
 # mypy: ignore-errors
 
 import os
@@ -24,8 +24,17 @@ def lookup(city: str) -> str:
 researcher, writer, reviewer = agent("Researcher"), agent("Writer"), agent("Reviewer")
 researcher.register_for_llm(name="lookup", description="Look the population of a city up.")(lookup)
 researcher.register_for_execution(name="lookup")(lookup)
-chat = GroupChat([researcher, writer, reviewer], messages=[], max_round=6, speaker_selection_method="round_robin")
-chat.allow_repeat_speaker = True
+
+
+def following(last, chat):
+    """The researcher until it has spoken, then the others in turn."""
+    said = chat.messages[-1]
+    if last not in (researcher, writer) or said.get("tool_calls") or said["role"] == "tool":
+        return researcher
+    return writer if last is researcher else reviewer
+
+
+chat = GroupChat([researcher, writer, reviewer], messages=[], max_round=8, speaker_selection_method=following)
 manager = GroupChatManager(chat, llm_config=config, is_termination_msg=lambda m: "TERMINATE" in (m["content"] or ""))
 start = ConversableAgent("Caller", llm_config=False, human_input_mode="NEVER")
 start.initiate_chat(manager, message="What is the population of Paris?", silent=True)

@@ -16,7 +16,7 @@ from butfor.replay.reply import Reply, json_reply
 from butfor.replay.wire import dialect_of, parsed
 
 _WHO = re.compile(r"I am the (\w+)")
-_FOUND = re.compile(r"population (?:is|of Paris is) ([\d,]+\d)")
+_FOUND = re.compile(r"(?:population is|known:) ([\d,]+\d)")
 _TOOL_SAYS = "2,102,650"
 
 
@@ -32,10 +32,10 @@ def play(call: Call) -> Completion:
         return _research(said, tools)
     if role == "Supervisor":
         return _supervise(call, tools, known)
-    if role == "Writer":
-        return _text(f"Draft: the population is {_last(known)}")
     if "final_answer" in tools:
         return _call("final_answer", {"answer": f"the population is {_last(known)} [{secrets.token_hex(3)}]"})
+    if role == "Writer":
+        return _text(f"Draft: the population is {_last(known)}")
     return _text(f"FINAL ANSWER: the population is {_last(known)} TERMINATE")
 
 
@@ -44,7 +44,7 @@ def _research(said: str, tools: list[str]) -> Completion:
         return _call("lookup", {"city": "Paris"})
     if "final_answer" in tools:
         return _call("final_answer", {"answer": f"the population is 3,000,000 [{secrets.token_hex(3)}]"})
-    return _text("The population is 3,000,000".replace("The", "Fact: the"))
+    return _text("Fact: the population is 3,000,000")
 
 
 def _supervise(call: Call, tools: list[str], known: list[str]) -> Completion:
