@@ -8,6 +8,7 @@ from typing import NamedTuple
 from butfor.cache.errors import ButforError, ProgramFailed
 from butfor.replay.program import Leavings, Program, record
 from butfor.replay.trace import Fidelity, Trace
+from butfor.replay.wire.identity import stable_text
 
 from .settings import Settings
 
@@ -95,14 +96,15 @@ def check(trace: Trace, command: Sequence[str], settings: Settings) -> Checked:
     """
     executor = Program(command, timeout=settings.time_limit)
     again = executor.check(trace)
-    return Checked(again, len(executor.recording(trace).recorded), tuple(_differences(trace, again)))
+    differences = tuple(_differences(trace, again))
+    return Checked(again if differences else trace, len(executor.recording(trace).recorded), differences)
 
 
 def _differences(trace: Trace, again: Trace) -> Iterator[str]:
     if again.steps != trace.steps:
         yield f"{len(trace.steps)} steps were recorded, and {len(again.steps)} came about"
     if trace.ended and again.ended:
-        if again.ended.output != trace.ended.output:
+        if stable_text(again.ended.output) != stable_text(trace.ended.output):
             yield "it printed something else"
         if again.ended.status != trace.ended.status:
             yield f"it ended with status {again.ended.status}, not {trace.ended.status}"

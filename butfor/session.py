@@ -14,10 +14,11 @@ from butfor.counterfactual.proposer import Corrector
 from butfor.counterfactual.search import SEARCHES
 from butfor.replay.answering import Own
 from butfor.replay.cast import Cast
+from butfor.replay.graph import ancestors
 from butfor.replay.players import OWN, Players, Verbatim
 from butfor.replay.program import Program
 from butfor.replay.simulator import Simulator
-from butfor.replay.trace import Trace
+from butfor.replay.trace import Trace, answering_step
 
 from .plugins import resolve
 from .programs import allow
@@ -80,6 +81,7 @@ class Session:
             rule=self.settings.rule,
             jobs=self.settings.jobs,
             sham=sham,
+            reaching=self._reaching(trace),
         )
 
     def live(self, sample: int, models: Mapping[str, str]) -> Provider:
@@ -112,6 +114,15 @@ class Session:
             model = self._named(self.settings.judge_model, "judges", "--judge-model")
             return llm(Remembered(self._asked, self.store), model)
         return resolve("judge", self.settings.judge, {**JUDGES, "status": status})
+
+    def _reaching(self, trace: Trace) -> frozenset[int] | None:
+        """The steps that can reach the final answer; unknown where the schedule, the end or the judge is free."""
+        kind = self.settings.judge.partition(":")[0]
+        fixed = self.settings.schedule == "recorded" and trace.team.stop_word is None
+        if self._program is not None or not fixed or kind not in (*JUDGES, "pattern", "llm"):
+            return None
+        last = answering_step(trace)
+        return None if last is None else ancestors(trace, range(last, len(trace.steps)))
 
     def cost(self) -> Cost:
         """What has been spent so far."""
@@ -151,10 +162,10 @@ class Session:
         return named
 
     def _naive(self, experiment: Experiment) -> int:
-        """Calls of the usual loop: every candidate, both arms, every repeat, everything after the step again."""
-        candidates = experiment.candidates
-        after = sum(len(candidates) - position - 1 for position in range(len(candidates)))
-        return 2 * self.settings.rule.repeats * after
+        """Calls of the usual loop: for every candidate, both arms, everything after the step again and again."""
+        draws = max((max(t.treated.draws, t.control.draws) for t in experiment.trials), default=0)
+        after = sum(range(len(experiment.candidates)))
+        return 2 * draws * after
 
 
 def _scripted(name: str) -> Provider:

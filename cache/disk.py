@@ -88,8 +88,10 @@ class DiskStore:
                 self._cache = self._opened()
 
     def get(self, key: str) -> Completion | None:
-        """The stored answer, checked."""
+        """The stored answer, checked; `None` only where its call is not there either."""
         text = self._read(f"answer/{key}")
+        if text is None and self._read(f"call/{key}") is not None:
+            text = self._read(f"answer/{key}") or self._damaged(f"answer/{key} is gone")
         if text is None:
             return None
         try:

@@ -68,6 +68,8 @@ class Attribution(Frozen):
     confidence: float = 0.95
     threshold: float = Field(default=0.1)
     """The effect that a lower bound has to exceed."""
+    large: float = 0.6
+    """A step is excluded when its effect is surely below this."""
     flips: Flips | None = None
     trials: tuple[Trial, ...] = ()
     untested: tuple[Untested, ...] = ()
@@ -177,6 +179,7 @@ def _base(experiment: Experiment, flipping: Sequence[int]) -> Attribution:
         sentence="",
         confidence=experiment.rule.confidence,
         threshold=experiment.rule.effect,
+        large=experiment.rule.large,
         flips=flips,
         trials=experiment.trials,
         untested=experiment.untested,

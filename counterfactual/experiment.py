@@ -47,6 +47,9 @@ class Draw(NamedTuple):
 class Experiment:
     """Everything one audit does to one recorded run.
 
+    `jobs` runs are drawn side by side. `sham` allows a run that succeeded. `reaching` holds the steps that can reach
+    what the judge reads, where that is known: no other step is tried, since no change of it can matter.
+
     Raises:
         NotAFailure: the judge calls the recorded run a success.
         Divergence: the run does not replay.
@@ -63,6 +66,7 @@ class Experiment:
         rule: Rule,
         jobs: int = 1,
         sham: bool = False,
+        reaching: frozenset[int] | None = None,
     ) -> None:
         self.trace = trace
         self.rule = rule
@@ -71,6 +75,7 @@ class Experiment:
         self._live = live
         self._proposer = proposer
         self._jobs = jobs
+        self._reaching = reaching
         self._recording = executor.recording(trace)
         self._trials: dict[tuple[Intervention, ...], Trial] = {}
         self._untested: dict[int, Untested] = {}
@@ -192,6 +197,9 @@ class Experiment:
         self.skip(step, reasons.get(type(error), "failed"), str(error))
 
     def _usable(self, step: int) -> tuple[Intervention, ...]:
+        if self._reaching is not None and step not in self._reaching:
+            self.skip(step, "not reached")
+            return ()
         try:
             proposed = self._proposed(self.trace, step)
         except ButforError as error:

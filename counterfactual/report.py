@@ -125,7 +125,7 @@ def _effect(trial: Trial, found: Attribution) -> str:
         return f"{trial.effect:+.2f}"
     if trial.finding == "undecided":
         return f"undecided ({_range(trial.interval)})"
-    return f"none (< {found.threshold:.2f})"
+    return f"none (< {found.large:.2f})"
 
 
 def _shown(

@@ -40,3 +40,17 @@ def descendants(trace: Trace, changed: Iterable[int]) -> frozenset[int]:
         if step.continues in reached or any(read.step in reached for read in step.reads):
             reached.add(step.index)
     return frozenset(reached - start)
+
+
+def ancestors(trace: Trace, reached: Iterable[int]) -> frozenset[int]:
+    """The steps whose change can reach one of these, which are among them.
+
+    Equal to `networkx.ancestors` on `conversation_graph` and the steps themselves, in one pass from the end.
+    """
+    found = set(reached)
+    for step in reversed(trace.steps):
+        if step.index in found:
+            found.update(read.step for read in step.reads)
+            if step.continues is not None:
+                found.add(step.continues)
+    return frozenset(found)

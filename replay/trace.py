@@ -244,14 +244,23 @@ def final_answer(trace: Trace) -> str:
     The last message by an agent or a tool that says anything besides the stop word; where it holds "FINAL
     ANSWER", the line after the last one.
     """
-    stop = trace.team.stop_word
-    for step in reversed(trace.steps):
-        text = step.output.replace(stop, "") if stop else step.output
-        if step.kind in ("llm", "tool") and text.strip(" \n.*`"):
-            parts = _MARKER.split(text)
-            marked = parts[-1].strip().partition("\n")[0] if len(parts) > 1 else ""
-            return marked.strip() or text.strip()
-    return ""
+    step = answering_step(trace)
+    if step is None:
+        return ""
+    text = _said(trace, trace.steps[step])
+    parts = _MARKER.split(text)
+    marked = parts[-1].strip().partition("\n")[0] if len(parts) > 1 else ""
+    return marked.strip() or text.strip()
+
+
+def answering_step(trace: Trace) -> int | None:
+    """The step that holds the final answer; `None` where nobody said anything."""
+    answering = (s for s in reversed(trace.steps) if s.kind in ("llm", "tool") and _said(trace, s).strip(" \n.*`"))
+    return next((step.index for step in answering), None)
+
+
+def _said(trace: Trace, step: Step) -> str:
+    return step.output.replace(trace.team.stop_word, "") if trace.team.stop_word else step.output
 
 
 def _check_step(position: int, step: Step, names: set[str]) -> None:

@@ -7,7 +7,20 @@ imported itself.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import agents_sdk, autogen, frames, langchain, opentelemetry, tools, user
+from . import (
+    ag2,
+    agent_framework,
+    agents_sdk,
+    autogen,
+    crewai,
+    frames,
+    langchain,
+    opentelemetry,
+    pydantic_ai,
+    smolagents,
+    tools,
+    user,
+)
 
 HEADER = "x-butfor-agent"
 """A header that names the asking agent, for programs in any language."""
@@ -48,4 +61,5 @@ def inside() -> "str | None":
 
 def hooks() -> "dict[str, Callable[[Any], None]]":
     """What to do to a framework's modules once they are imported."""
-    return {**autogen.HOOKS, **agents_sdk.HOOKS, **langchain.HOOKS}
+    adapters = (ag2, agent_framework, agents_sdk, autogen, crewai, langchain, pydantic_ai, smolagents)
+    return {name: hook for adapter in adapters for name, hook in adapter.HOOKS.items()}

@@ -1,7 +1,7 @@
 """AutoGen 0.4 and later: the events of its logger (JSONL), and the messages of a `TaskResult` (JSON).
 
-The events hold every model call with its input, so they tell who read what. A task result holds messages only:
-chat messages are heard by the whole team, tool calls and their results by the agent and the tool alone.
+The events hold every model call with its input, so they tell who read what. A task result holds messages
+only: chat messages are heard by all, tool calls and their results by the agent and the tool alone.
 """
 
 import re
@@ -13,7 +13,18 @@ from butfor.cache.call import Call, ToolCall, Usage
 from ..trace import Agent, Kind, Step, Team, Trace
 from .assemble import UNKNOWN_MODEL, assemble
 from .fields import Field, parse_json, parse_records
-from .messages import Answer, answer, logprobs, message, plain, question_to_tool, same_arguments, tool_call, tools, usage
+from .messages import (
+    Answer,
+    answer,
+    logprobs,
+    message,
+    plain,
+    question_to_tool,
+    same_arguments,
+    tool_call,
+    tools,
+    usage,
+)
 from .sniffing import keys
 
 FORMAT = "autogen"

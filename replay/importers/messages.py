@@ -71,15 +71,19 @@ def plain(field: Field | None) -> str:
     if field.is_text:
         return field.text()
     if field.is_list:
-        texts = [item.value if item.is_text else text_part(item) for item in field.items()]
-        if all(isinstance(text, str) for text in texts):
-            return "\n".join(str(text) for text in texts)
+        texts = [item.text() if item.is_text else text_part(item) for item in field.items()]
+        if all(text is not None for text in texts):
+            return "\n".join(text for text in texts if text is not None)
     return json.dumps(field.json(), ensure_ascii=False)
 
 
 def text_part(part: Field) -> str | None:
     """The text of a content part; `None` where it is an image or the like."""
-    found = part.get("text") or part.get("content") if part.is_object else None
+    if not part.is_object:
+        return None
+    if (text := part.get("text")) is not None:
+        return text.text()
+    found = part.get("content")
     return found.text() if found is not None and found.is_text else None
 
 

@@ -110,11 +110,10 @@ def content(call: Call) -> str:
             return {key: whole(item) for key, item in found.items()}
         return [whole(item) for item in found] if isinstance(found, list) else found
 
-    messages = [
-        [m.role, m.name, m.content, [[number(c.id), c.name, value(c.arguments)] for c in m.tool_calls]]
-        + [number(m.tool_call_id)]
-        for m in call.messages
-    ]
+    messages: list[Any] = []
+    for m in call.messages:
+        calls = [[number(c.id), c.name, value(c.arguments)] for c in m.tool_calls]
+        messages.append([m.role, m.name, m.content, calls, number(m.tool_call_id)])
     params = {key: whole(item) for key, item in call.params.items() if item is not None}
     tools = [[t.name, t.description, dict(t.parameters)] for t in call.tools]
     return json.dumps([call.model, params, tools, messages], sort_keys=True)

@@ -66,18 +66,14 @@ def test_task_result(logs: Path, told: Told) -> None:
 
 
 def test_a_task_result_with_its_stop_reason_and_everything_that_is_no_answer(told: Told) -> None:
+    failed = '[{"content": "boom", "name": "run", "call_id": "c1", "is_error": true}]'
     message = '{"source": "%s", "models_usage": null, "content": %s, "type": "%s", "created_at": null}'
     said = [
         message % ("user", '"Go."', "TextMessage"),
         message % ("MagenticOneOrchestrator", '"Plan."', "TextMessage"),
         message % ("coder", '"hmm"', "ThoughtEvent"),
         message % ("coder", '[{"id": "c1", "name": "run", "arguments": "{}"}]', "ToolCallRequestEvent"),
-        message
-        % (
-            "coder",
-            '[{"content": "boom", "name": "run", "call_id": "c1", "is_error": true}]',
-            "ToolCallExecutionEvent",
-        ),
+        message % ("coder", failed, "ToolCallExecutionEvent"),
         message % ("coder", '"boom"', "ToolCallSummaryMessage"),
         message % ("manager", '"Maximum reached"', "StopMessage"),
     ]
@@ -90,7 +86,7 @@ def test_a_task_result_with_its_stop_reason_and_everything_that_is_no_answer(tol
         "2 coder llm, reads 0 by broadcast, reads 1 by broadcast",
         "3 coder llm, calls run, continues 2",
         "4 run tool, reads 3 by tool call",
-        "5 coder tool, reads 4 by addressee",
+        "5 coder tool, reads 4 by tool call",
         "6 manager control",
     ]
     assert trace.steps[4].error == "boom"

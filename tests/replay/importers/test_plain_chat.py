@@ -1,4 +1,4 @@
-"""Plain chat lists: every message a step, prompts apart, tool results tied by their ids; JSON, JSONL and YAML."""
+"""Plain chat lists in JSON, JSONL and YAML: every message a step, prompts apart, tool results tied by ids."""
 
 import sys
 from collections.abc import Callable
