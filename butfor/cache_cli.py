@@ -53,7 +53,7 @@ def explain(
     log: o.Log,
     step: Annotated[int, typer.Option(help="The step whose call is looked up (0-based).")],
     model: o.Model = None,
-    param: o.Param = None,
+    param: o.Params = None,
     cache: o.Cache = None,
     sample: Annotated[int, typer.Option(help="Which repeat of the run (from 0).")] = 0,
 ) -> None:

@@ -1,7 +1,7 @@
 """A packed case: a run, the settings of its audit, and every answer they used, in one file that needs no network.
 
-A case is a zip file with `manifest.json` (checksums of the rest), `run.json`, `settings.json`, `messages.json` and
-`answers.jsonl`. Nothing in it is executed, and no path in it is used.
+A case is a zip file with `manifest.json` (checksums of the rest), `run.json`, `settings.json`, `verdict.json`,
+`messages.json` and `answers.jsonl`. Nothing in it is executed, and no path in it is used.
 """
 
 import io
@@ -12,18 +12,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from butfor.cache.call import Call, Completion, Message
 from butfor.cache.errors import LogFormatError
 from butfor.cache.rows import from_row, to_row
 from butfor.cache.store import MemoryStore
+from butfor.counterfactual.attribution import Attribution
 from butfor.replay.trace import Trace, read_trace
 
 from .settings import Settings
 
 _FORMAT = 1
-_PARTS = ("run.json", "settings.json", "messages.json", "answers.jsonl")
+_PARTS = ("run.json", "settings.json", "verdict.json", "messages.json", "answers.jsonl")
 _LARGEST_BYTES = 2 * 2**30
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -34,6 +35,8 @@ class Case(NamedTuple):
     trace: Trace
     settings: Settings | None
     """Of the packed audit; `None` where only the run was packed."""
+    found: Attribution | None
+    """The verdict of the packed audit, derived from the packed answers."""
     store: MemoryStore
     keys: tuple[str, ...]
     """Of the answers in the store."""
@@ -52,7 +55,9 @@ def is_case(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def pack(trace: Trace, settings: Settings | None, answers: Answers, keys: Iterable[str]) -> bytes:
+def pack(
+    trace: Trace, settings: Settings | None, found: Attribution | None, answers: Answers, keys: Iterable[str]
+) -> bytes:
     """The bytes of a case; equal content gives equal bytes."""
     messages: dict[str, Message] = {}
     lines = []
@@ -65,6 +70,7 @@ def pack(trace: Trace, settings: Settings | None, answers: Answers, keys: Iterab
     bodies = (
         trace.to_json(),
         "null\n" if settings is None else settings.model_dump_json(indent=1) + "\n",
+        "null\n" if found is None else found.model_dump_json(indent=1) + "\n",
         json.dumps({d: m.model_dump(mode="json", exclude_defaults=True) for d, m in sorted(messages.items())}),
         "".join(f"{line}\n" for line in lines),
     )
@@ -88,11 +94,11 @@ def unpack(path: Path) -> Case:
             parts = _parts(archive, path)
         messages = {d: Message.model_validate(m) for d, m in _object(parts["messages.json"]).items()}
         store, keys = _answers(parts["answers.jsonl"], messages)
-        chosen = json.loads(parts["settings.json"])
-        settings = None if chosen is None else Settings.model_validate(chosen)
+        settings = TypeAdapter(Settings | None).validate_json(parts["settings.json"])
+        found = TypeAdapter(Attribution | None).validate_json(parts["verdict.json"])
     except (zipfile.BadZipFile, KeyError, ValueError, ValidationError, OSError, EOFError, RecursionError) as error:
         raise LogFormatError(f"{path}: not a case that butfor packed, or damaged: {error}") from None
-    return Case(read_trace(parts["run.json"].decode(), name=f"{path.name}: run.json"), settings, store, keys)
+    return Case(read_trace(parts["run.json"].decode(), name=f"{path.name}: run.json"), settings, found, store, keys)
 
 
 def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:

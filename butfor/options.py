@@ -1,10 +1,13 @@
 """The options that several commands share, and the `Settings` they come down to."""
 
+import inspect
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
+
 from butfor.cache.errors import ButforError
 
 if TYPE_CHECKING:
@@ -18,41 +21,83 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: doc
 Cache = Annotated[
     Path | None, typer.Option("--cache", envvar="BUTFOR_CACHE", help="The folder in which answers are kept.")
 ]
+Search = Annotated[str | None, typer.Option("--search", help="earliest, or exhaustive.")]
 Model = Annotated[str | None, typer.Option(help="provider:model that plays the agents (openai:…, ollama:…).")]
 Corrector = Annotated[str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")]
-Judging = Annotated[
-    str | None, typer.Option("--judge", help="exact, contains, pattern:REGEX, llm, or module:function.")
-]
-JudgeModel = Annotated[str | None, typer.Option(help="provider:model that judges with llm; default: --model.")]
-Expected = Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")]
-Tools = Annotated[
+Judge = Annotated[
     str | None,
     typer.Option(
-        help="A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs); of a "
-        "program: replay (an error), run (for real), ask."
+        help="exact, contains, pattern:REGEX, llm, or module:function; of a program also output:REGEX, status, "
+        "file:PATH:REGEX, pytest:NODE."
     ),
 ]
-ScheduleBy = Annotated[
-    str | None, typer.Option("--schedule", help="Who acts next after a change: recorded, or the team's model.")
-]
 Repeats = Annotated[int | None, typer.Option(help="Draws of each arm, at most.")]
-Confidence = Annotated[float | None, typer.Option(help="Of the intervals, between 0.5 and 1.")]
-Effect = Annotated[float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")]
-SearchBy = Annotated[str | None, typer.Option("--search", help="earliest, or exhaustive.")]
-Controls = Annotated[bool | None, typer.Option("--controls/--no-controls", help="Run the controls of a blamed step.")]
-MaxCalls = Annotated[int | None, typer.Option(help="Live calls, at most.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-total-tokens", help="Tokens of live calls, at most.")]
-MaxCost = Annotated[float | None, typer.Option(help="Dollars, at most; needs --price.")]
-PriceOf = Annotated[
-    list[str] | None, typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated.")
-]
-Param = Annotated[
+MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Live calls, at most.")]
+Params = Annotated[
     list[str] | None, typer.Option("--param", help="NAME=JSON, added to every call of a model; may be repeated.")
 ]
-Jobs = Annotated[int | None, typer.Option(help="Runs drawn side by side.")]
-Timeout = Annotated[float | None, typer.Option(help="Seconds to wait for one live answer.")]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds that one run of a program may take.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+
+_SETTINGS: Mapping[str, Any] = {
+    "model": Model,
+    "corrector": Corrector,
+    "judge": Judge,
+    "judge_model": Annotated[str | None, typer.Option(help="provider:model that judges with llm; default: --model.")],
+    "expected": Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")],
+    "tools": Annotated[
+        str | None,
+        typer.Option(
+            help="A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs); of a "
+            "program: replay (an error), run (for real), ask."
+        ),
+    ],
+    "schedule": Annotated[
+        str | None, typer.Option(help="Who acts next after a change: recorded, or model (the team's selector).")
+    ],
+    "search": Search,
+    "repeats": Repeats,
+    "confidence": Annotated[
+        float | None, typer.Option(help="That no innocent step is blamed, between 0.5 and 1.")
+    ],
+    "effect": Annotated[float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")],
+    "controls": Annotated[
+        bool | None, typer.Option("--controls/--no-controls", help="Run the controls of a blamed step.")
+    ],
+    "per_agent": Annotated[
+        bool | None, typer.Option("--per-agent", help="Add each agent's share of the blame (more calls).")
+    ],
+    "calls": MaxCalls,
+    "tokens": Annotated[
+        int | None, typer.Option("--max-total-tokens", help="Tokens of live calls, at most.")
+    ],
+    "dollars": Annotated[float | None, typer.Option("--max-cost", help="Dollars, at most; needs --price.")],
+    "seconds": Annotated[
+        float | None, typer.Option("--max-time", help="Seconds after which no live call is begun.")
+    ],
+    "prices": Annotated[
+        list[str] | None, typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated.")
+    ],
+    "params": Params,
+    "jobs": Annotated[int | None, typer.Option(help="Runs drawn side by side.")],
+    "timeout": Annotated[float | None, typer.Option(help="Seconds to wait for one live answer.")],
+    "time_limit": TimeLimit,
+}
+"""The options of an audit, by the settings they set."""
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every option of an audit; it gets their values as further keywords, for `chosen`."""
+    own = inspect.signature(command)
+    kept = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in _SETTINGS.items()
+    ]
+    command.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    command.__annotations__.update(_SETTINGS)
+    return command
 
 
 def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
@@ -78,7 +123,7 @@ def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
     fields = (packed or Settings()).model_dump()
     for group, names in (
         ("rule", ("repeats", "confidence", "effect")),
-        ("budget", ("calls", "tokens", "dollars")),
+        ("budget", ("calls", "tokens", "dollars", "seconds")),
     ):
         fields[group] |= {name: given.pop(name) for name in names if given.get(name) is not None}
         for name in names:

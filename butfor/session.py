@@ -48,12 +48,14 @@ class Session:
         self._metered = Metered(Routed(self._connect), settings.budget, prices=settings.prices)
         self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
 
-    def audit(self, trace: Trace) -> Attribution:
+    def audit(self, trace: Trace, *, sham: bool = False) -> Attribution:
         """The verdict on a failed run; of a program, once it has been run again as it was."""
         corrector = self._named(self.settings.corrector, "proposes corrections", "--corrector")
-        experiment = self.experiment(trace)
+        experiment = self.experiment(trace, sham=sham)
         search = resolve("search", self.settings.search, SEARCHES)
-        found = attribute(experiment, search, controls=self.settings.controls)
+        found = attribute(
+            experiment, search, controls=self.settings.controls, per_agent=self.settings.per_agent
+        )
         return found.model_copy(
             update={
                 "cost": self.cost().model_copy(update={"naive_calls": self._naive(experiment)}),

@@ -39,6 +39,8 @@ class Settings(Frozen):
     search: str = "earliest"
     rule: Rule = Rule()
     controls: bool = True
+    per_agent: bool = False
+    """Whether each agent's share of the blame is computed too."""
     budget: Budget = Budget()
     prices: Mapping[str, Price] = Field(default_factory=dict)
     """Dollars per million tokens, by `provider:model`."""

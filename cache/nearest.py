@@ -3,14 +3,17 @@
 import difflib
 import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from .call import Call
 
 _SHOWN_LINES = 24
 _LINE = 150
-"""Characters; a longer line is cut into several, so that the diff shows where in it the difference is."""
+"""Characters that are shown of a line."""
+_BEFORE = 60
+"""Characters that are shown of it before the first that differs."""
 _COMPARED_CHARACTERS = 4_000
 
 
@@ -19,7 +22,7 @@ class Nearest(NamedTuple):
 
     call: Call
     difference: str
-    """A unified diff, from the stored call to the one asked; empty where only the repeats differ."""
+    """A diff, from the stored call to the one asked; empty where only the repeats differ."""
 
 
 def nearest(asked: Call, stored: Iterable[Call]) -> Nearest | None:
@@ -41,7 +44,7 @@ def nearest(asked: Call, stored: Iterable[Call]) -> Nearest | None:
 
 
 def difference(stored: Call, asked: Call) -> str:
-    """What changed from one call to the other, as a unified diff of at most a screenful; empty where nothing
+    """What changed from one call to the other, as a diff of at most a screenful; empty where nothing
     did.
 
     The seed that a cache adds to what it asks live is no change.
@@ -50,11 +53,10 @@ def difference(stored: Call, asked: Call) -> str:
         asked = asked.model_copy(update={"params": {k: v for k, v in asked.params.items() if k != "seed"}})
     if stored.content_key == asked.content_key:
         return ""
-    lines = list(difflib.unified_diff(_lines(stored), _lines(asked), "stored", "asked", n=1, lineterm=""))
-    shown = lines[:_SHOWN_LINES]
-    if len(lines) > len(shown):
-        shown.append(f"… {len(lines) - len(shown)} more lines")
-    return "\n".join(shown) or "only the ids of tool calls"
+    lines = _changes(_lines(stored), _lines(asked))
+    if len(lines) > _SHOWN_LINES:
+        lines[_SHOWN_LINES:] = [f"… {len(lines) - _SHOWN_LINES} more lines"]
+    return "\n".join(lines) or "only the ids of tool calls"
 
 
 def explain(asked: Call, stored: Iterable[Call]) -> str:
@@ -68,6 +70,30 @@ def explain(asked: Call, stored: Iterable[Call]) -> str:
     return f"the nearest stored call is of {who}; it differs here:\n{found.difference}"
 
 
+def _changes(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """What was taken out and put in, each place after the line before it; a long line cut to what differs."""
+    shown: list[str] = []
+    for tag, i, i_end, j, j_end in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if tag == "equal":
+            continue
+        pairs = zip_longest(old[i:i_end], new[j:j_end], fillvalue="")
+        starts = [_first_difference(*pair) - _BEFORE for pair in pairs]
+        shown += [f" {_cut(line, 0)}" for line in old[max(i - 1, 0) : i]]
+        shown += [f"-{_cut(line, start)}" for line, start in zip(old[i:i_end], starts, strict=False)]
+        shown += [f"+{_cut(line, start)}" for line, start in zip(new[j:j_end], starts, strict=False)]
+    return ["--- stored", "+++ asked", *shown] if shown else []
+
+
+def _first_difference(one: str, other: str) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(min(one, other)))
+
+
+def _cut(line: str, start: int) -> str:
+    start = max(start, 0) if len(line) > _LINE else 0
+    end = start + _LINE
+    return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
+
+
 def _lines(call: Call) -> list[str]:
     lines = [f"model: {call.model}", f"params: {json.dumps(dict(call.params), sort_keys=True)}"]
     lines += [f"tool: {tool.model_dump_json()}" for tool in call.tools]
@@ -78,7 +104,7 @@ def _lines(call: Call) -> list[str]:
             [json.dumps(part) for part in content] if isinstance(content, tuple) else message.text.split("\n")
         )
         lines += [f"tool call {c.name}({c.arguments})" for c in message.tool_calls]
-    return [line[start : start + _LINE] for line in lines for start in range(0, max(len(line), 1), _LINE)]
+    return lines
 
 
 def _likeness(asked: Call, stored: Call) -> float:

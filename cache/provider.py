@@ -90,6 +90,8 @@ class Budget(Frozen):
     tokens: int | None = None
     """Input and output together."""
     dollars: float | None = None
+    seconds: float | None = None
+    """Since the first call; a call that has begun is waited for."""
 
 
 class Spent(NamedTuple):
@@ -123,6 +125,7 @@ class Metered:
         self._unreported = 0
         self._pending: Counter[str] = Counter()
         self._pending_dollars = 0.0
+        self._began: float | None = None
 
     @property
     def spent(self) -> Spent:
@@ -150,6 +153,9 @@ class Metered:
     def _reserve(self, call: Call, tokens: int, dollars: float | None) -> None:
         with self._lock:
             budget, spent = self._budget, self._spent
+            self._began = self._began or time.monotonic()
+            if budget.seconds is not None and time.monotonic() - self._began > budget.seconds:
+                raise BudgetExceeded(f"the budget of {budget.seconds:g} seconds is used up; raise --max-time")
             used = spent.input_tokens + spent.output_tokens + self._unreported + self._pending["tokens"]
             if budget.calls is not None and spent.calls + self._pending["calls"] >= budget.calls:
                 raise BudgetExceeded(f"the budget of {budget.calls} live calls is used up; raise --max-calls")

@@ -1,6 +1,6 @@
 """The verdict of an audit: `Attribution`, with everything it rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -8,12 +8,16 @@ from pydantic import Field
 from butfor.cache.call import Frozen, Origin
 from butfor.replay.trace import Fidelity, Outcome, Step
 
+from .agents import AgentShare, agent_shares
 from .controls import Control, run_controls
 from .experiment import Experiment
 from .search import Search
 from .trial import Trial, Untested
 
 Verdict = Literal["blamed", "set", "no flip", "undetermined", "not replayable"]
+
+Role = Literal["sufficient", "only together"]
+"""Whether correcting the step repairs the run on its own, or only with the other members of a set."""
 
 
 class Cost(Frozen):
@@ -62,6 +66,12 @@ class Attribution(Frozen):
     """0-based; only where one step is blamed."""
     members: tuple[int, ...] = ()
     """The steps of a set, which only flip together."""
+    roles: Mapping[int, Role] = Field(default_factory=dict)
+    """What each step that flips the outcome, alone or with others, does to it."""
+    caveats: tuple[str, ...] = ()
+    """What a control showed that weakens the verdict, or why it was downgraded."""
+    agents: tuple[AgentShare, ...] = ()
+    """The blame of each agent as a whole, where that was asked for."""
     effect: float | None = None
     """Of the blamed step or set, in [-1, 1]."""
     interval: tuple[float, float] | None = None
@@ -93,29 +103,51 @@ class Attribution(Frozen):
     """The log's name."""
 
 
-def attribute(experiment: Experiment, search: Search, *, controls: bool = True) -> Attribution:
+def attribute(
+    experiment: Experiment, search: Search, *, controls: bool = True, per_agent: bool = False
+) -> Attribution:
     """Search, then say what the trials show.
 
-    The first step whose effect is above the threshold is blamed if every candidate before it was excluded or had
+    `controls` runs those of a blamed step, `per_agent` adds each agent's share. The first step whose effect is above the threshold is blamed if every candidate before it was excluded or had
     nothing to correct; where one of those could not be tried, the audit is undetermined.
     """
     search(experiment)
-    found = _verdict(experiment)
+    shares = agent_shares(experiment) if per_agent else ()
+    found = _verdict(experiment).model_copy(update={"agents": shares})
     trial = next((t for t in experiment.trials if t.steps == found.members or t.steps == (found.step,)), None)
     if trial is None or found.verdict not in ("blamed", "set"):
         return found
     example = experiment.example(trial)
     recorded = experiment.trace.steps
-    return found.model_copy(
-        update={
-            "members": found.members if found.verdict == "set" else (),
-            "effect": trial.effect,
-            "interval": trial.interval,
-            "controls": run_controls(experiment, trial) if controls else (),
-            "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
-            "repaired": example.outcome if example else None,
-        }
+    return _controlled(
+        found.model_copy(
+            update={
+                "members": found.members if found.verdict == "set" else (),
+                "effect": trial.effect,
+                "interval": trial.interval,
+                "controls": run_controls(experiment, trial) if controls else (),
+                "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
+                "repaired": example.outcome if example else None,
+            }
+        )
     )
+
+
+def _controlled(found: Attribution) -> Attribution:
+    """The verdict in the light of its controls: one that contradicts it downgrades it, one that weakens it is told."""
+    broken = [c for c in found.controls if c.passed is False and c.kind in ("no-op", "placebo")]
+    leaking = [c for c in found.controls if c.passed is False and c.kind == "elsewhere"]
+    caveats = [f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking]
+    if not broken:
+        return found.model_copy(update={"caveats": tuple(caveats)})
+    why = {
+        "no-op": "giving the recorded answer again changed the run",
+        "placebo": "a mere respacing of the recorded answer repairs the run too",
+    }
+    reasons = [why[c.kind] for c in broken]
+    sentence = f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
+    update = {"verdict": "undetermined", "sentence": sentence, "agent": None, "step": None, "members": ()}
+    return found.model_copy(update={**update, "caveats": (*reasons, *caveats)})
 
 
 def _verdict(experiment: Experiment) -> Attribution:
@@ -130,7 +162,8 @@ def _verdict(experiment: Experiment) -> Attribution:
         steps = min(sets, key=lambda t: (len(t.steps), t.steps)).steps
         names = ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
         sentence = f"No single step suffices: only with steps {names} corrected together would this run have succeeded."
-        return base.model_copy(update={"verdict": "set", "sentence": sentence, "members": steps})
+        roles: dict[int, Role] = {step: "only together" for step in steps}
+        return base.model_copy(update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles})
     if open_steps:
         verdict, sentence = _undecided(experiment, open_steps)
         return base.model_copy(update={"verdict": verdict, "sentence": sentence})
@@ -177,6 +210,7 @@ def _base(experiment: Experiment, flipping: Sequence[int]) -> Attribution:
     return Attribution(
         verdict="no flip",
         sentence="",
+        roles={step: "sufficient" for step in flipping},
         confidence=experiment.rule.confidence,
         threshold=experiment.rule.effect,
         large=experiment.rule.large,

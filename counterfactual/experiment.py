@@ -147,6 +147,17 @@ class Experiment:
             self._trials[interventions] = self._run(interventions, candidates)
         return self._trials[interventions]
 
+    def arm(self, interventions: tuple[Intervention, ...], draws: int) -> Arm:
+        """The treated arm of some changes at a fixed number of draws; with no changes, the run from its start again.
+
+        Raises:
+            ButforError: a run could not be finished.
+        """
+        edits = treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
+        models = _models(interventions)
+        self.parallel(partial(self.draw, edits, sample, models) for sample in range(draws))
+        return _arm([self.draw(edits, sample, models).outcome for sample in range(draws)])
+
     def noop(self, step: int) -> bool:
         """Whether answering a step with what was recorded changes nothing: the control that must hold."""
         edits = Edits(answers={step: self.trace.steps[step].output})

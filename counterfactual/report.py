@@ -192,6 +192,14 @@ def _fact_lines(found: Attribution) -> Iterator[tuple[str, str]]:
             "controls",
             " · ".join(_control(c.kind, c.step, c.passed, c.arm, c.detail) for c in found.controls),
         )
+    for caveat in found.caveats:
+        yield "caveat", caveat
+    for share in found.agents:
+        low, high = share.interval
+        yield excerpt(share.agent, limit=24), (
+            f"all {share.steps} messages corrected: {_ratio(share.arm)} succeed, effect {share.effect:+.2f} "
+            f"({low:+.2f} … {high:+.2f}); share of the blame {share.share:+.2f}"
+        )
     yield "cost", cost_line(found.cost)
     if found.verdict != "blamed":
         yield "would decide it", _next(found)

@@ -30,8 +30,8 @@ from .cassette import (
     tool_question,
 )
 from .line import frame, read_frame
-from .reply import JSON_TYPE, Reply
 from .replayed import Recording
+from .reply import JSON_TYPE, Reply
 from .trace import Step, Trace
 from .wire import Body, Dialect, dialect_of, heard, identity, responses
 
@@ -181,8 +181,10 @@ class Answering:
         if reply is None:
             completion, step = self._complete(exchange, asked)
             reply = self._wire(dialect, body, asked, completion, step)
-            completion = completion if completion.raw else heard(dialect, reply).model_copy(
-                update={"origin": completion.origin}
+            completion = (
+                completion
+                if completion.raw
+                else heard(dialect, reply).model_copy(update={"origin": completion.origin})
             )
             if dialect is responses:
                 self._conversations.learn(body, reply)
@@ -191,7 +193,12 @@ class Answering:
                 self.acts.append(act)
                 if reply.failed:  # a client that tries again was told the same again when it was recorded
                     self._failures[asked.content_key] = reply
-        said = {"do": "answer", "status": reply.status, "headers": dict(reply.headers), "broken": reply.broken}
+        said = {
+            "do": "answer",
+            "status": reply.status,
+            "headers": dict(reply.headers),
+            "broken": reply.broken,
+        }
         if reply.failed:
             said["headers"] = {**reply.headers, "x-should-retry": "false"}
         line.write(frame(said, reply.content))
@@ -209,7 +216,9 @@ class Answering:
             step = next((step for step in steps if step.output == completion.text), None)
         return completion, step
 
-    def _wire(self, dialect: Dialect, body: Body, asked: Call, completion: Completion, step: Step | None) -> Reply:
+    def _wire(
+        self, dialect: Dialect, body: Body, asked: Call, completion: Completion, step: Step | None
+    ) -> Reply:
         if step is not None and step.reply is not None:
             return step.reply
         if completion.origin != "edited" and completion.raw is not None:
@@ -231,7 +240,9 @@ class Answering:
         if live and step is None and "opaque" in json.loads(reply.body):
             line.write(frame({"do": "yours"}, b""))
         elif "opaque" in json.loads(reply.body):
-            raise ReplayError(f"the result of the tool {head['name']} is no JSON and cannot be given again; --tools run")
+            raise ReplayError(
+                f"the result of the tool {head['name']} is no JSON and cannot be given again; --tools run"
+            )
         else:
             line.write(frame({"do": "result"}, reply.content))
         act = Act(
@@ -297,7 +308,9 @@ def _as_said(completion: Completion, asked: Call, seed: str, ids: list[str]) -> 
         found = _CALLED.fullmatch(line.strip())
         if not found or found[1] not in names or not _is_json(found[2]):
             return completion
-        calls.append(ToolCall(id=ids[n] if n < len(ids) else f"call_{seed}{n}", name=found[1], arguments=found[2]))
+        calls.append(
+            ToolCall(id=ids[n] if n < len(ids) else f"call_{seed}{n}", name=found[1], arguments=found[2])
+        )
     if not calls:
         return completion
     return completion.model_copy(update={"message": Message(role="assistant", tool_calls=tuple(calls))})

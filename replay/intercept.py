@@ -26,7 +26,14 @@ MODE, TAPE, SOCKET, OFFLINE = "BUTFOR_MODE", "BUTFOR_TAPE", "BUTFOR_SOCKET", "BU
 PATHS = re.compile(r"/(?:chat/completions|responses|messages|api/chat|api/generate|embeddings|api/embed)$")
 """How the path of a request to a model ends."""
 
-KEPT_HEADERS = ("content-type", "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry")
+KEPT_HEADERS = (
+    "content-type",
+    "x-request-id",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+)
 """Headers of a response that are written down: what clients act on, and nothing that could be a secret."""
 
 _inside_send: "contextvars.ContextVar[bool]" = contextvars.ContextVar("butfor_inside_send", default=False)
@@ -92,7 +99,9 @@ def _guard(event: str, arguments: Any) -> None:
     local = host in _LOCAL or host.startswith("127.")
     around = event == "socket.connect" and ("localhost" if local else host, port) in _models
     if around or (os.environ.get(OFFLINE) and not local):
-        raise PermissionError(f"butfor: the network is blocked in a replay, and the program connects to {host}:{port}")
+        raise PermissionError(
+            f"butfor: the network is blocked in a replay, and the program connects to {host}:{port}"
+        )
 
 
 def _wrap_clients(module: Any) -> None:
@@ -287,7 +296,7 @@ class _Ear:
         self._status = response.status_code
         self._headers = {k: response.headers[k] for k in KEPT_HEADERS if k in response.headers}
         self._encoding = response.headers.get("content-encoding")
-        self._chunks: "list[bytes]" = []
+        self._chunks: list[bytes] = []
         self._write = write
 
     def hear(self, chunk: bytes) -> None:
@@ -386,7 +395,9 @@ def _answer(module: Any, client: Any, request: Any, said: Any, body: bytes, *, s
 def _again(module: Any, request: Any, body: bytes) -> Any:
     """The same request with another body."""
     headers = [(k, v) for k, v in request.headers.multi_items() if k.lower() != "content-length"]
-    return module.Request(request.method, request.url, headers=headers, content=body, extensions=request.extensions)
+    return module.Request(
+        request.method, request.url, headers=headers, content=body, extensions=request.extensions
+    )
 
 
 def _named(error: BaseException) -> str:

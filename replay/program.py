@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import site
-import subprocess  # noqa: S404
+import subprocess
 import sys
 import tempfile
 import threading
@@ -117,7 +117,9 @@ class Program:
                     "BUTFOR_SOCKET": answering.socket,
                     "BUTFOR_OFFLINE": "1" if offline else "",
                 }
-                ran = _carry_out(self._command, work, environment, timeout=self._timeout, stop=answering.failed)
+                ran = _carry_out(
+                    self._command, work, environment, timeout=self._timeout, stop=answering.failed
+                )
             if answering.error is not None:
                 raise answering.error
             if ran.late:
@@ -137,7 +139,12 @@ class Program:
 
 
 def record(
-    command: Sequence[str], *, name: str, tape: Path, timeout: float | None = None, leavings: Leavings | None = None
+    command: Sequence[str],
+    *,
+    name: str,
+    tape: Path,
+    timeout: float | None = None,
+    leavings: Leavings | None = None,
 ) -> Trace:
     """Run a command as it is, and record what it asks; what it prints goes where it always goes.
 
@@ -226,7 +233,12 @@ def _injected() -> dict[str, str]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    folders = {"XDG_DATA_HOME": "data", "XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state", "XDG_CACHE_HOME": "cache"}
+    folders = {
+        "XDG_DATA_HOME": "data",
+        "XDG_CONFIG_HOME": "config",
+        "XDG_STATE_HOME": "state",
+        "XDG_CACHE_HOME": "cache",
+    }
     own = {name: home / f".{folder}" for name, folder in folders.items()}
     for path in (home, *own.values()):
         path.mkdir(parents=True)
@@ -248,7 +260,11 @@ def _carry_out(
     """Run a command to its end, or until it is stopped or too slow; nothing it started is left running."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         streams: dict[str, int | IO[bytes]]
-        streams = {"stdout": subprocess.PIPE} if shown else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
+        streams = (
+            {"stdout": subprocess.PIPE}
+            if shown
+            else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
+        )
         try:
             process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
                 list(command), cwd=directory, env=dict(environment), start_new_session=not shown, **streams
@@ -261,8 +277,10 @@ def _carry_out(
         late = _wait(process, timeout, stop)
         if not shown:
             _end_group(process.pid)
-        if pump:
-            pump.join(_GRACE_SECONDS)
+        if pump and process.stdout:
+            pump.join(_GRACE_SECONDS)  # something that the program left running may hold its output open
+            if not pump.is_alive():
+                process.stdout.close()
         return _Ran(process.returncode, _text(out), _text(err), late)
 
 

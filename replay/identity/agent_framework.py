@@ -14,7 +14,7 @@ def _wrap_tools(module: Any) -> None:
         async def run() -> Any:
             return await original(tool, **options)
 
-        given = options.get("arguments")
+        given: Any = options.get("arguments")
         if given is None and options.get("context") is not None:
             given = options["context"].arguments
         value = given.model_dump() if hasattr(given, "model_dump") else given

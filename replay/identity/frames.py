@@ -14,7 +14,7 @@ _SKIPPED = frozenset(
 
 def name() -> "str | None":
     """The agent's role or name; the name of its class where it has none."""
-    frame: "FrameType | None" = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         known = {*code.co_varnames, *code.co_freevars, *code.co_cellvars}.intersection(_LOCALS)

@@ -6,7 +6,6 @@ from typing import Any
 
 from .tools import acting, acting_now
 
-
 _MARK = "butfor:ToolMessage"
 
 

@@ -80,13 +80,15 @@ def acting_now(
 class _Doing:
     """One tool call while it is carried out: whatever asks a model meanwhile is inside it."""
 
-    def __init__(self, name: str, arguments: str, dump: "Callable[[Any], Any]", load: "Callable[[Any], Any]") -> None:
+    def __init__(
+        self, name: str, arguments: str, dump: "Callable[[Any], Any]", load: "Callable[[Any], Any]"
+    ) -> None:
         self._id = uuid.uuid4().hex[:12]
         self._dump, self._load = dump, load
         self._value: Any = None
-        self._told: "dict[str, Any]" = {}
-        self._error: "BaseException | None" = None
-        self.head: "dict[str, Any]" = {
+        self._told: dict[str, Any] = {}
+        self._error: BaseException | None = None
+        self.head: dict[str, Any] = {
             "kind": "tool",
             "name": name,
             "arguments": arguments,

@@ -16,7 +16,7 @@ class Named:
 
     def __init__(self, agent: str) -> None:
         self._agent = agent
-        self._tokens: "list[contextvars.Token[str | None]]" = []
+        self._tokens: list[contextvars.Token[str | None]] = []
 
     def __enter__(self) -> None:
         self._tokens.append(current.set(self._agent))

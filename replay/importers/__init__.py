@@ -7,7 +7,7 @@ from typing import Protocol
 from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
 
 from ..trace import Trace
-from . import autogen, native, plain_chat, who_and_when
+from . import autogen, native, openinference, otel_genai, plain_chat, who_and_when
 from .archive import is_archive, read_archive
 from .fields import parse_json, parse_records
 from .several import ManyRuns, pick
@@ -41,6 +41,8 @@ IMPORTERS: dict[str, Importer] = {
     "butfor": native,
     "who-and-when": who_and_when,
     "autogen": autogen,
+    "otel-genai": otel_genai,
+    "openinference": openinference,
     "plain-chat": plain_chat,
 }
 """By the name that `--format` takes, in the order in which they are tried."""

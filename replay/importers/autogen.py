@@ -5,7 +5,7 @@ only: chat messages are heard by all, tool calls and their results by the agent 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from butfor.cache.call import Call, ToolCall, Usage
@@ -62,9 +62,9 @@ def load(text: str, *, name: str) -> Trace:
         and records[0].get("type") is None
     ):
         stop = records[0].maybe_text("stop_reason")
-        return _from_messages(records[0].listed("messages"), stop, name)
+        return from_messages(records[0].listed("messages"), name=name, stop_reason=stop)
     if all(record.is_object and record.get("source") for record in records):
-        return _from_messages(records, None, name)
+        return from_messages(records, name=name)
     return _Events(records).trace(name)
 
 
@@ -186,17 +186,22 @@ class _Events:
 
 def _published(record: Field) -> list[_Published]:
     payload = record.get("payload")
-    if payload is None or not payload.is_text or not payload.text().startswith("{"):
+    return [
+        _Published(item.text("source"), item.text("type"), content, item.time("created_at"))
+        for item in (sent(payload) if payload is not None else ())
+        if (content := item.get("content")) is not None
+    ]
+
+
+def sent(payload: Field) -> list[Field]:
+    """The messages in what one agent sent others, as the runtime writes it: JSON text, or a remark."""
+    if not payload.is_text or not payload.text().startswith("{"):
         return []
     body = Field(parse_json(payload.text(), name=payload.where), payload.name, payload.path)
     below = body.dig("response", "chat_message")
     single = [found for found in (body.get("message"), below) if found is not None]
-    found = [*body.listed("messages"), *single, *((body.dig("response") or body).listed("inner_messages"))]
-    return [
-        _Published(item.text("source"), item.text("type"), content, item.time("created_at"))
-        for item in found
-        if item.is_object and item.get("source") and (content := item.get("content")) is not None
-    ]
+    found = [*body.listed("messages"), *single, *(body.dig("response") or body).listed("inner_messages")]
+    return [item for item in found if item.is_object and item.get("source") and item.get("type")]
 
 
 def _keys_of(published: _Published) -> Iterator[tuple[str, str]]:
@@ -235,7 +240,18 @@ def _team(names: set[str], steps: list[Step]) -> Team:
     return Team.model_validate({"selector": selector, "stop_word": stop})
 
 
-def _from_messages(messages: list[Field], stop_reason: str | None, name: str) -> Trace:
+def from_messages(
+    messages: Sequence[Field],
+    *,
+    name: str,
+    stop_reason: str | None = None,
+    format: str = FORMAT,  # noqa: A002
+) -> Trace:
+    """The trace of the messages that the members of a team sent, in order.
+
+    Raises:
+        LogFormatError: a field is missing or wrong.
+    """
     kinds = _kinds(messages)
     asked: dict[str, ToolCall] = {}
     steps: list[Step] = []
@@ -247,10 +263,10 @@ def _from_messages(messages: list[Field], stop_reason: str | None, name: str) ->
     if word:
         team = team.model_copy(update={"stop_word": word[1]})
     agents = [Agent(name=source, kind=kind) for source, kind in kinds.items()]
-    return assemble(steps, format=FORMAT, name=name, agents=agents, team=team)
+    return assemble(steps, format=format, name=name, agents=agents, team=team)
 
 
-def _kinds(messages: list[Field]) -> dict[str, Kind]:
+def _kinds(messages: Sequence[Field]) -> dict[str, Kind]:
     """Who is a model, a person, or runs code, by what each one's messages carry."""
     types: dict[str, set[str]] = {}
     for item in messages:

@@ -53,7 +53,7 @@ class _Links:
         self._said: dict[str, list[int]] = defaultdict(list)
         self._echoes: list[tuple[int, str]] = []
         """Arguments of tool calls: an agent that a tool started finds them in its question."""
-        self._scanned: dict[str, tuple[int, ...]] = {}
+        self._scanned: dict[str, tuple[tuple[int, Basis], ...]] = {}
         self._before_said: dict[str, int] = {}
         """How often a text stood in an input before any step had said it."""
         self._contexts: list[int] = []
@@ -102,8 +102,8 @@ class _Links:
             if not text:
                 continue
             said[text] += 1
-            for index in self._scan(text):
-                _keep(found, index, "verbatim")
+            for index, basis in self._scan(text):
+                _keep(found, index, basis)
         for text, times in said.items():
             self._same(step, text, times, found)
 
@@ -130,15 +130,16 @@ class _Links:
         for index in likely[: max(times, 0)]:
             _keep(found, index, "verbatim")
 
-    def _scan(self, text: str) -> tuple[int, ...]:
-        """The steps whose text stands inside this one; each text is searched when it first turns up."""
+    def _scan(self, text: str) -> tuple[tuple[int, Basis], ...]:
+        """The steps whose text or ids stand in this text, which is searched when it first turns up."""
         known = self._scanned.get(text)
         if known is None:
             shorter = (said for said in self._said if len(said) < len(text))
             inside = [self._said[said][-1] for said in shorter if _stands(said, text)]
             named = [by[-1] for name, by in self._asked.items() if len(name) >= _ID and name in text]
             echoed = [i for i, echo in self._echoes if echo in text]
-            known = self._scanned[text] = tuple({*inside, *named, *echoed})
+            verbatim = [(i, "verbatim") for i in (*inside, *echoed)]
+            known = self._scanned[text] = (*((i, "tool call") for i in named), *verbatim)
         return known
 
     def _heard(self, step: Step, found: dict[int, Basis]) -> int | None:
@@ -155,13 +156,15 @@ class _Links:
 
     def _carried_on(self, step: Step, found: dict[int, Basis]) -> int | None:
         """The agent's last step, where this one's input holds all of that one's and its output."""
-        if step.kind != "llm":
-            return None
-        bits = _bits(found)
         own = next((i for i in sorted(found, reverse=True) if self.steps[i].agent == step.agent), None)
-        if own is None or self.steps[own].kind != "llm" or self._contexts[own] & ~bits:
+        if step.kind != "llm" or own is None or self.steps[own].kind != "llm":
             return None
-        return own
+        return own if self._extends(step, own) or not self._contexts[own] & ~_bits(found) else None
+
+    def _extends(self, step: Step, own: int) -> bool:
+        """Whether the step's input begins with the whole of the earlier one's."""
+        before = self.steps[own].call
+        return before is not None and step.call is not None and _begins(step.call.messages, before.messages)
 
     def _reaches(self, continues: int, index: int) -> bool:
         return index == continues or bool(self._contexts[continues] >> index & 1)
@@ -198,6 +201,10 @@ def _keep(found: dict[int, Basis], index: int, basis: Basis) -> None:
     """The strongest basis stays."""
     if index not in found or _STRONGEST.index(basis) < _STRONGEST.index(found[index]):
         found[index] = basis
+
+
+def _begins(messages: tuple[Message, ...], with_these: tuple[Message, ...]) -> bool:
+    return messages[: len(with_these)] == with_these
 
 
 def _bits(found: Iterable[int]) -> int:

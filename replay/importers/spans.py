@@ -1,4 +1,4 @@
-"""Logs that are trees of spans: who acts in each, in which order, and what the nesting says of who read whom."""
+"""Logs that are trees of spans: who acts in each, in which order, and what the nesting tells of reading."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -19,9 +19,9 @@ class Span(NamedTuple):
     id: str
     parent: str | None = None
     agent: str | None = None
-    """The agent whose work it is, where the span itself says so; else it is the nearest span's above it."""
+    """The agent whose work it is, where the span itself says so; else it is that of a span above it."""
     step: Step | None = None
-    """What was done in it, if it is a model's answer or a tool's; the agent of a model's step is filled in later."""
+    """What a model or a tool did in it; the agent of a model's step is filled in later."""
     response: str | None = None
     """The provider's id of the answer."""
     started: float | None = None
@@ -42,8 +42,8 @@ def trace_of_spans(
 ) -> Trace:
     """The trace of a run's spans, in any order.
 
-    Models' steps stand where they began and tools' where they ended, so that a tool that starts agents comes after
-    them. The first model's step inside a tool read the call of the tool, and the tool read the last one.
+    Models' steps stand where they began and tools' where they ended, so that a tool that starts agents comes
+    after them. The first model's step inside a tool read the call of the tool, and the tool read the last one.
 
     Raises:
         LogFormatError: nobody acts in the spans.
@@ -105,14 +105,16 @@ def _named(span: Span, tree: _Tree) -> Step:
 
 
 def _asked_for(steps: list[Step], acting: Sequence[Span], tree: _Tree) -> list[Step]:
-    """Tools whose span has no id of the call get the call: by the same agent, of this tool, not yet answered."""
+    """Tools whose span names no call get one: by the same agent, of this tool, not yet answered."""
     answered = {call.id for step in steps if step.kind == "tool" for call in _question(step)}
     waiting: list[tuple[str, ToolCall]] = []
     found: dict[int, Step] = {}
     for index in sorted(range(len(steps)), key=lambda i: acting[i].started or 0.0):
         step, span = steps[index], acting[index]
         if step.kind != "tool":
-            waiting.extend((step.agent, call) for call in step.tool_calls if call.id and call.id not in answered)
+            waiting.extend(
+                (step.agent, call) for call in step.tool_calls if call.id and call.id not in answered
+            )
             continue
         if any(call.id for call in _question(step)):
             continue
@@ -144,6 +146,6 @@ def _nested(
         if asked is not None:
             known.setdefault(within[0], []).append(Read(asked, "tool call"))
         said = steps[within[-1]].output.strip()
-        basis = "verbatim" if said and said in steps[tool].output else "order"
-        known.setdefault(tool, []).append(Read(within[-1], "verbatim" if basis == "verbatim" else "order"))
+        relayed = bool(said) and said in steps[tool].output
+        known.setdefault(tool, []).append(Read(within[-1], "verbatim" if relayed else "order"))
     return known

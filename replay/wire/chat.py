@@ -76,7 +76,9 @@ def messages(listed: Iterable[Body]) -> list[Message]:
 def tools(listed: Iterable[Body] | None) -> list[Tool]:
     """Tools as the API writes them, in a `function` each."""
     functions = (t.get("function") or t for t in listed or ())
-    return [tool(f.get("name") or f.get("type"), f.get("description"), f.get("parameters")) for f in functions]
+    return [
+        tool(f.get("name") or f.get("type"), f.get("description"), f.get("parameters")) for f in functions
+    ]
 
 
 def said(m: Body) -> Message:
@@ -122,4 +124,7 @@ def _joined(chunks: list[Any]) -> dict[str, Any]:
                 whole["name"] += function.get("name") or ""
                 whole["arguments"] += function.get("arguments") or ""
     wire = {"content": "".join(text), "tool_calls": [{"id": c["id"], "function": c} for c in calls.values()]}
-    return {"choices": [{"message": wire, "finish_reason": reason, "logprobs": {"content": tokens}}], "usage": usage}
+    return {
+        "choices": [{"message": wire, "finish_reason": reason, "logprobs": {"content": tokens}}],
+        "usage": usage,
+    }

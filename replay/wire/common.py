@@ -113,7 +113,11 @@ def _part(part: object) -> Any:
 
 @lru_cache(maxsize=8192)
 def _interned(
-    role: Role, content: str | None, name: str | None, tool_calls: tuple[ToolCall, ...], tool_call_id: str | None
+    role: Role,
+    content: str | None,
+    name: str | None,
+    tool_calls: tuple[ToolCall, ...],
+    tool_call_id: str | None,
 ) -> Message:
     return Message(role=role, content=content, name=name, tool_calls=tool_calls, tool_call_id=tool_call_id)
 

@@ -80,9 +80,8 @@ def items(body: Body) -> list[Body]:
 
 def response(values: list[Any]) -> Body:
     """The whole response: the body itself, or what the closing event of a stream holds."""
-    if len(values) == 1 and "output" in values[0]:
-        return values[0]  # type: ignore[no-any-return]
-    return next(v["response"] for v in reversed(values) if v.get("response", {}).get("output"))  # type: ignore[no-any-return]
+    whole = (v.get("response", v) for v in reversed(values))
+    return next(body for body in whole if body.get("output"))  # type: ignore[no-any-return]
 
 
 def inlined(body: Body, before: Iterable[Body]) -> dict[str, Any]:
@@ -132,7 +131,13 @@ def _output(m: Message, seed: str) -> list[dict[str, Any]]:
     output: list[dict[str, Any]] = []
     if m.text or not m.tool_calls:
         part = {"type": "output_text", "text": m.text, "annotations": [], "logprobs": []}
-        said = {"type": "message", "id": f"msg_{seed}", "status": "completed", "role": "assistant", "content": [part]}
+        said = {
+            "type": "message",
+            "id": f"msg_{seed}",
+            "status": "completed",
+            "role": "assistant",
+            "content": [part],
+        }
         output.append(said)
     for n, c in enumerate(m.tool_calls):
         named = {"id": f"fc_{seed}{n}", "call_id": c.id, "name": c.name, "arguments": c.arguments}

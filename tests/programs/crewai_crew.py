@@ -5,8 +5,8 @@ import os
 
 os.environ.update(CREWAI_DISABLE_TELEMETRY="true", OTEL_SDK_DISABLED="true", CREWAI_TRACING_ENABLED="false")
 
-from crewai import LLM, Agent, Crew, Process, Task  # noqa: E402
-from crewai.tools import tool  # noqa: E402
+from crewai import LLM, Agent, Crew, Process, Task
+from crewai.tools import tool
 
 
 @tool("lookup")
@@ -24,7 +24,11 @@ def agent(name, tools=()):
 
 
 tasks = [
-    Task(description="Find the population of Paris", expected_output="a fact", agent=agent("Researcher", [lookup])),
+    Task(
+        description="Find the population of Paris",
+        expected_output="a fact",
+        agent=agent("Researcher", [lookup]),
+    ),
     Task(description="Write a draft", expected_output="a draft", agent=agent("Writer")),
     Task(description="Review", expected_output="the final answer", agent=agent("Reviewer")),
 ]

@@ -80,10 +80,14 @@ def reply_to(path: str, text: str) -> Reply:
     """The response to one request."""
     dialect = dialect_of(path)
     if dialect is None:
-        return Reply(status=404, headers={"content-type": "application/json"}, body='{"error": "no such path"}')
+        return Reply(
+            status=404, headers={"content-type": "application/json"}, body='{"error": "no such path"}'
+        )
     body = parsed(text)
     if dialect.NAME == "embeddings":
-        return json_reply({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]})
+        return json_reply(
+            {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]}
+        )
     return dialect.reply(play(dialect.call(body)), body, seed=secrets.token_hex(8))
 
 
@@ -94,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
     seconds = 0.0
     """How long an answer takes."""
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Answer a request."""
         text = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
         time.sleep(self.seconds)
@@ -106,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(found.content)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """There is nothing to see."""
         self.send_response(404)
         self.send_header("content-length", "0")

@@ -1,0 +1,116 @@
+"""What a command works on: a run, what a packed case brings along, and the session they make."""
+
+import json
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from butfor.cache.errors import ButforError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from butfor.cache.disk import DiskStore
+    from butfor.cache.store import MemoryStore
+    from butfor.replay.trace import Trace
+
+    from .case import Case
+    from .session import Session
+    from .settings import Settings
+
+
+class Opened(NamedTuple):
+    """A run, from a log or from a case."""
+
+    trace: "Trace"
+    settings: "Settings | None" = None
+    """Of the packed audit."""
+    case: "Case | None" = None
+
+    def store(self, cache: Path | None) -> "DiskStore | MemoryStore":
+        """Where its answers are: in the case, else in the folder named, else in the usual one."""
+        return self.case.store if self.case else open_store(cache)
+
+    def session(
+        self, settings: "Settings", *, cache: Path | None, offline: bool = False, command: list[str] | None = None
+    ) -> "Session":
+        """A session on it; offline for a case, and with the program where a command is given."""
+        from . import programs
+        from .session import Session
+
+        offline = offline or self.case is not None
+        program = programs.program(command or (), settings, offline=offline)
+        return Session(settings, self.store(cache), offline=offline, program=program)
+
+    def last_settings(self, cache: Path | None) -> "Settings | None":
+        """Those of its last audit; of the packed one for a case."""
+        from .settings import Settings
+
+        if self.case:
+            return self.settings
+        text = open_store(cache).noted(f"audit/{self.trace.digest}")
+        return Settings.model_validate_json(text) if text else None
+
+    def remember(self, settings: "Settings", *, cache: Path | None) -> None:
+        """Keep the settings of an audit beside its answers, for `pack`."""
+        if self.case is None:
+            open_store(cache).note(f"audit/{self.trace.digest}", settings.model_dump_json())
+
+
+def opened(log: Path) -> Opened:
+    """The run in a log, a native file or a packed case.
+
+    Raises:
+        TraceError: the file cannot be read as one of them.
+    """
+    from .case import is_case, unpack
+
+    if is_case(log):
+        case = unpack(log)
+        return Opened(case.trace, case.settings, case)
+    from butfor.replay.importers import import_log
+
+    return Opened(import_log(log))
+
+
+def open_store(cache: Path | None) -> "DiskStore":
+    """The store in the folder named, or in the usual one."""
+    from butfor.cache.disk import DiskStore
+
+    from .session import default_cache
+
+    return DiskStore(cache or default_cache())
+
+
+def progress_of(session: "Session") -> AbstractContextManager[None]:
+    """Its running cost, shown on a terminal."""
+    from .progress import progress
+
+    return progress(session.cost)
+
+
+def out() -> "Console":
+    """Standard output."""
+    from butfor.counterfactual.report import console
+
+    return console()
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        ButforError: it cannot be written.
+    """
+    from butfor.replay.trace import write_atomically
+
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ButforError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
