@@ -1,5 +1,6 @@
 """butfor's side of a program that runs again: each of its calls is answered by a provider, over a Unix socket."""
 
+import contextlib
 import contextvars
 import json
 import os
@@ -33,10 +34,11 @@ from .line import frame, read_frame
 from .replayed import Recording
 from .reply import JSON_TYPE, Reply
 from .trace import Step, Trace
-from .wire import Body, Dialect, dialect_of, heard, identity, responses
+from .wire import GARBAGE, Body, Dialect, dialect_of, heard, identity, responses
 
 _ATTEMPTS = 3
 _LONGEST_WAIT_SECONDS = 30.0
+_PATIENCE_SECONDS = 10.0
 _AGAIN = frozenset({0, 408, 409, 429, 500, 502, 503, 504, 529})
 _CALLED = re.compile(r"([\w.-]+)\((\{.*\})\)", re.DOTALL)
 
@@ -58,14 +60,31 @@ def current() -> "Exchange":
 class Exchange:
     """One call of the program while it is being answered."""
 
-    def __init__(self, line: BinaryIO, head: Body, call: Call, *, composite: bool = False) -> None:
+    def __init__(
+        self,
+        line: BinaryIO,
+        head: dict[str, Any],
+        call: Call,
+        *,
+        dialect: Dialect | None = None,
+        body: Body | None = None,
+        request: bytes = b"",
+        composite: bool = False,
+    ) -> None:
+        self.line = line
         self.head = head
         self.call = call
         """As the program asked it, nothing replaced."""
+        self.asked = identity(call)
+        self.dialect = dialect
+        """`None` for a tool."""
+        self.body = body or {}
+        """The request's, its conversation in it."""
         self.composite = composite
-        self._line = line
-        self.dialect: Dialect | None = None
-        self.request = b""
+        self.turn: threading.Event | None = None
+        """Set when the identical call that came before this one has been counted."""
+        self.counted = threading.Event()
+        self._request = request
         """The request to send where the program's own cannot be sent as it is; empty where it can."""
 
     def live(self) -> Completion:
@@ -74,16 +93,18 @@ class Exchange:
         Raises:
             ProviderError: three attempts failed.
         """
-        return self._ran() if self.dialect is None else self._asked(self.dialect)
+        self.counted.set()
+        return self._ran() if self.dialect is None else self._sent(self.dialect)
 
-    def _asked(self, dialect: Dialect) -> Completion:
+    def _sent(self, dialect: Dialect) -> Completion:
         do: dict[str, Any] = {"do": "live"}
         for attempt in range(_ATTEMPTS):
-            self._line.write(frame(do, self.request))
-            said, body = read_frame(self._line)
+            self.line.write(frame(do, self._request))
+            said, body = read_frame(self.line)
             reply = _reply(said, body)
-            if not reply.failed:
-                return heard(dialect, reply)
+            found = heard(dialect, reply)
+            if found.finish_reason != GARBAGE:
+                return found
             if reply.status not in _AGAIN:
                 break
             do = {"do": "wait", "seconds": _pause(reply, attempt)}
@@ -94,8 +115,8 @@ class Exchange:
         )
 
     def _ran(self) -> Completion:
-        self._line.write(frame({"do": "run"}, b""))
-        _, told = read_frame(self._line)
+        self.line.write(frame({"do": "run"}, b""))
+        _, told = read_frame(self.line)
         return tool_completion(Reply(headers={"content-type": JSON_TYPE}, body=told.decode()))
 
 
@@ -119,7 +140,6 @@ class Answering:
         self.error: BaseException | None = None
         self.failed = threading.Event()
         self._provider = provider
-        self._trace = trace
         self._steps = {id(entry.completion): trace.steps[entry.step] for entry in recording.recorded}
         self._asked: dict[bytes, list[Step]] = {}
         for entry in recording.recorded:
@@ -127,10 +147,11 @@ class Answering:
         self._composites = {step.agent for step in trace.steps if step.composite}
         self._conversations = Conversations()
         self._failures: dict[bytes, Reply] = {}
+        self._last: dict[bytes, threading.Event] = {}
         self._lock = threading.Lock()
         self._folder = tempfile.mkdtemp(prefix="butfor-")
         self.socket = str(Path(self._folder) / "line")
-        self._server = _Server(self.socket, _handler(self))
+        self._server = _Server(self.socket, self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     def __enter__(self) -> "Answering":
@@ -146,25 +167,47 @@ class Answering:
         self._server.server_close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def serve(self, line: BinaryIO) -> None:
-        """Answer the one call on a connection."""
+    def arrived(self, line: BinaryIO) -> Exchange | None:
+        """The one call on a connection; identical calls keep the order in which they came.
+
+        Several may be answered at once, and only the order tells them apart.
+        """
         try:
             head, body = read_frame(line)
-        except ConnectionError:
-            return
-        try:
             if self.error is not None:
                 raise ReplayError("the run has failed already")
-            self._tool(line, head) if head["kind"] == "tool" else self._model(line, head, body)
+            exchange = self._tool_exchange(line, head) if head["kind"] == "tool" else self._exchange(line, head, body)
+        except (ConnectionError, TimeoutError):
+            return None
+        except Exception as error:
+            self._fail(line, error)
+            return None
+        key = exchange.asked.content_key
+        exchange.turn = self._last.get(key)
+        self._last[key] = exchange.counted
+        return exchange
+
+    def serve(self, exchange: Exchange) -> None:
+        """Answer a call."""
+        try:
+            if exchange.turn is not None:
+                exchange.turn.wait()
+            self._tool(exchange) if exchange.dialect is None else self._model(exchange, exchange.dialect)
         except (BrokenPipeError, ConnectionError):
             return  # the program is gone, or has given the call up
         except BaseException as error:
-            with self._lock:
-                self.error = self.error or error
-            self.failed.set()
+            self._fail(exchange.line, error)
+        finally:
+            exchange.counted.set()
+
+    def _fail(self, line: BinaryIO, error: BaseException) -> None:
+        with self._lock:
+            self.error = self.error or error
+        self.failed.set()
+        with contextlib.suppress(OSError):
             line.write(frame({"do": "refuse", "why": str(error)}, b""))
 
-    def _model(self, line: BinaryIO, head: dict[str, Any], request: bytes) -> None:
+    def _exchange(self, line: BinaryIO, head: dict[str, Any], request: bytes) -> Exchange:
         dialect = dialect_of(head["path"])
         if dialect is None:
             raise ReplayError(f"a request to {head['path']} is to no API that butfor knows")
@@ -172,86 +215,81 @@ class Answering:
         body = self._conversations.inlined(own)
         call = dialect.call(body)
         call = call.model_copy(update={"agent": head.get("agent") or fingerprint(call)})
-        exchange = Exchange(line, head, call)
-        exchange.dialect = dialect
-        exchange.request = b"" if body is own else json.dumps(body).encode()
-        asked = identity(call)
+        changed = b"" if body is own else json.dumps(body).encode()
+        return Exchange(line, head, call, dialect=dialect, body=body, request=changed)
+
+    def _tool_exchange(self, line: BinaryIO, head: dict[str, Any]) -> Exchange:
+        return Exchange(line, head, tool_question(head), composite=head["name"] in self._composites)
+
+    def _model(self, exchange: Exchange, dialect: Dialect) -> None:
+        key = exchange.asked.content_key
         with self._lock:
-            reply = self._failures.get(asked.content_key)
+            reply = self._failures.get(key)
         if reply is None:
-            completion, step = self._complete(exchange, asked)
-            reply = self._wire(dialect, body, asked, completion, step)
-            completion = (
-                completion
-                if completion.raw
-                else heard(dialect, reply).model_copy(update={"origin": completion.origin})
-            )
+            completion, step = self._complete(exchange)
+            reply = self._wire(exchange, dialect, completion, step)
+            if completion.raw is None:
+                completion = heard(dialect, reply).model_copy(update={"origin": completion.origin})
             if dialect is responses:
-                self._conversations.learn(body, reply)
-            act = llm_act(head, call, completion, reply, ended=time.time(), step=step)
+                self._conversations.learn(exchange.body, reply)
+            act = llm_act(exchange.head, exchange.call, completion, reply, ended=time.time(), step=step)
             with self._lock:
                 self.acts.append(act)
                 if reply.failed:  # a client that tries again was told the same again when it was recorded
-                    self._failures[asked.content_key] = reply
-        said = {
-            "do": "answer",
-            "status": reply.status,
-            "headers": dict(reply.headers),
-            "broken": reply.broken,
-        }
-        if reply.failed:
-            said["headers"] = {**reply.headers, "x-should-retry": "false"}
-        line.write(frame(said, reply.content))
+                    self._failures[key] = reply
+        headers = dict(reply.headers) | ({"x-should-retry": "false"} if reply.failed else {})
+        said = {"do": "answer", "status": reply.status, "headers": headers, "broken": reply.broken}
+        exchange.line.write(frame(said, reply.content))
 
-    def _complete(self, exchange: Exchange, asked: Call) -> tuple[Completion, Step | None]:
+    def _complete(self, exchange: Exchange) -> tuple[Completion, Step | None]:
         """The provider's answer, and the recorded step where it is that step's."""
         token = _current.set(exchange)
         try:
-            completion = self._provider.complete(asked)
+            completion = self._provider.complete(exchange.asked)
         finally:
             _current.reset(token)
+            exchange.counted.set()
         step = self._steps.get(id(completion))
         if completion.origin == "edited":
-            steps = self._asked.get(asked.content_key, ())
+            steps = self._asked.get(exchange.asked.content_key, ())
             step = next((step for step in steps if step.output == completion.text), None)
         return completion, step
 
     def _wire(
-        self, dialect: Dialect, body: Body, asked: Call, completion: Completion, step: Step | None
+        self, exchange: Exchange, dialect: Dialect, completion: Completion, step: Step | None
     ) -> Reply:
         if step is not None and step.reply is not None:
             return step.reply
         if completion.origin != "edited" and completion.raw is not None:
             return Reply.model_validate_json(completion.raw)
+        asked = exchange.asked
         seed = seed_of(asked, output_text(completion))
         recorded = self._asked.get(asked.content_key, ())
         ids = [call.id for old in recorded for call in old.tool_calls]
-        return dialect.reply(_as_said(completion, asked, seed, ids), body, seed=seed)
+        return dialect.reply(_as_said(completion, asked, seed, ids), exchange.body, seed=seed)
 
-    def _tool(self, line: BinaryIO, head: dict[str, Any]) -> None:
-        call = tool_question(head)
-        exchange = Exchange(line, head, call, composite=head["name"] in self._composites)
-        completion, step = self._complete(exchange, identity(call))
+    def _tool(self, exchange: Exchange) -> None:
+        head = exchange.head
+        completion, step = self._complete(exchange)
         live = completion.origin in ("live", "cached")
         if exchange.composite and not live and completion.origin != "edited":
             completion, live = exchange.live(), True
             step = step if step and step.output == completion.text else None
         reply = step.reply if step and step.reply else _tool_reply(completion)
-        if live and step is None and "opaque" in json.loads(reply.body):
-            line.write(frame({"do": "yours"}, b""))
-        elif "opaque" in json.loads(reply.body):
+        opaque = "opaque" in json.loads(reply.body)
+        if opaque and not live:
             raise ReplayError(
                 f"the result of the tool {head['name']} is no JSON and cannot be given again; --tools run"
             )
-        else:
-            line.write(frame({"do": "result"}, reply.content))
         act = Act(
-            agent=head["name"], call=call, completion=completion, reply=reply, started=head["started"],
+            agent=head["name"], call=exchange.call, completion=completion, reply=reply, started=head["started"],
             ended=time.time(), is_tool=True, id=head["id"], inside=head.get("inside"), origin=completion.origin,
             step=step,
         )  # fmt: skip
         with self._lock:
             self.acts.append(act)
+        said = frame({"do": "yours"}, b"") if opaque else frame({"do": "result"}, reply.content)
+        exchange.line.write(said)
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -259,20 +297,41 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = False
     request_queue_size = 256
 
+    def __init__(self, path: str, answering: Answering) -> None:
+        super().__init__(path, socketserver.BaseRequestHandler)
+        self._answering = answering
 
-def _handler(answering: Answering) -> type[socketserver.StreamRequestHandler]:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            answering.serve(cast(BinaryIO, _Both(self.rfile, self.wfile)))
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Read the call here, in the order of arrival, and answer it in a thread."""
+        request.settimeout(_PATIENCE_SECONDS)
+        line = cast(BinaryIO, _Both(request))
+        exchange = self._answering.arrived(line)
+        if exchange is None:
+            line.close()
+            self.shutdown_request(request)
+            return
+        request.settimeout(None)
+        threading.Thread(target=self._serve, args=(request, exchange), daemon=True).start()
 
-    return Handler
+    def _serve(self, request: Any, exchange: Exchange) -> None:
+        try:
+            self._answering.serve(exchange)
+        finally:
+            exchange.line.close()
+            self.shutdown_request(request)
 
 
 class _Both:
     """Both directions of a connection as one file."""
 
-    def __init__(self, read: Any, write: Any) -> None:
-        self.readline, self.read, self.write = read.readline, read.read, write.write
+    def __init__(self, connection: Any) -> None:
+        self._reader = connection.makefile("rb")
+        self.readline, self.read = self._reader.readline, self._reader.read
+        self.write = connection.sendall
+
+    def close(self) -> None:
+        """Let go of it; the connection itself is closed by the server."""
+        self._reader.close()
 
 
 def _reply(said: Mapping[str, Any], body: bytes) -> Reply:

@@ -18,7 +18,7 @@ def conversation_graph(trace: Trace) -> "nx.DiGraph[int]":
         >>> from butfor.scenarios import scenario
         >>> graph = conversation_graph(scenario("relay").record())
         >>> sorted(graph.successors(0))
-        [1]
+        [1, 2, 3]
     """
     graph: nx.DiGraph[int] = nx.DiGraph()
     for step in trace.steps:

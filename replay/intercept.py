@@ -53,8 +53,14 @@ _models: "set[tuple[str, str]]" = set()
 _LOCAL = frozenset({"localhost", "::1", "0.0.0.0", "", "None"})  # noqa: S104
 
 
+_installed: "list[bool]" = []
+
+
 def install() -> None:
-    """Wrap what is imported already, and everything else when it is first imported."""
+    """Wrap what is imported already, and everything else when it is first imported; once."""
+    if _installed:
+        return
+    _installed.append(True)
     hooks = {"httpx": _wrap_clients, "httpx2": _wrap_clients, **identity.hooks()}
     for name, hook in hooks.items():
         if name in sys.modules:
@@ -127,7 +133,7 @@ def _wrap_clients(module: Any) -> None:
 
 
 def _is_ours(request: Any) -> bool:
-    return request.method == "POST" and not _inside_send.get() and PATHS.search(request.url.path) is not None
+    return bool(os.environ.get(MODE)) and request.method == "POST" and not _inside_send.get() and PATHS.search(request.url.path) is not None
 
 
 def _asked(client: Any, request: Any, body: bytes) -> Asked:

@@ -83,7 +83,9 @@ class Verbatim:
         """Ask with the messages of the program's call, in the form that every provider understands."""
         if call.model.startswith(OWN):
             return self._provider.complete(call)
-        messages = tuple(_portable(message) for message in current().call.messages)
+        exchange = current()
+        exchange.counted.set()
+        messages = tuple(_portable(message) for message in exchange.call.messages)
         return self._provider.complete(call.model_copy(update={"messages": messages}))
 
 

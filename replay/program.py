@@ -154,7 +154,7 @@ def record(
         ProgramFailed: it could not be started, or it asked no model.
     """
     tape.touch(mode=0o600)
-    environment = {**os.environ, **_injected(), "BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
+    environment = {**os.environ, **injected(), "BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
     ran = _carry_out(command, Path.cwd(), environment, timeout=timeout, shown=True)
     left = _left(leavings or Leavings(), Path.cwd(), environment)
     ended = Ended(status=ran.status, output=ran.output, partial=ran.late, **left)
@@ -223,7 +223,8 @@ def _size(path: Path) -> int:
     return path.lstat().st_size if path.is_file() else 0
 
 
-def _injected() -> dict[str, str]:
+def injected() -> dict[str, str]:
+    """The environment in which a Python program loads the interceptor when it starts."""
     path = os.environ.get("PYTHONPATH")
     return {
         "PYTHONPATH": os.pathsep.join([str(_INJECTED), *([path] if path else [])]),
@@ -245,7 +246,7 @@ def _environment(home: Path) -> dict[str, str]:
     user_packages = {"PYTHONUSERBASE": os.environ.get("PYTHONUSERBASE") or site.getuserbase()}
     keys = {name: os.environ.get(name) or "none" for name in _KEYS}  # some clients do not start without one
     kept = {name: str(path) for name, path in own.items()}
-    return {**os.environ, **user_packages, **keys, **kept, "HOME": str(home), **_injected()}
+    return {**os.environ, **user_packages, **keys, **kept, "HOME": str(home), **injected()}
 
 
 def _carry_out(

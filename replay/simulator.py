@@ -50,10 +50,12 @@ class Simulator:
     def _plans(self, trace: Trace, steps: list[Step], provider: Provider) -> Iterator[Step]:
         free = self._schedule == "model" and trace.team.selector != "fixed"
         for plan in trace.steps:
-            if free and any(step.origin != "recorded" for step in steps):
-                break
             yield plan
-        while free and len(steps) < len(trace.steps) + _SPARE_STEPS:
+            if free and steps[-1].output != plan.output:
+                break
+        else:
+            return
+        while len(steps) < len(trace.steps) + _SPARE_STEPS:
             plan_or_end = next_speaker(trace, steps, provider)
             if plan_or_end is None:
                 return

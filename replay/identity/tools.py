@@ -18,7 +18,7 @@ from ..tape import Tape
 _current: "contextvars.ContextVar[str | None]" = contextvars.ContextVar("butfor_tool", default=None)
 
 
-class ToolFailed(Exception):
+class ToolError(Exception):
     """What a recorded tool raised, where its class is not a built-in one."""
 
 
@@ -40,6 +40,8 @@ async def acting(
     load: "Callable[[Any], Any]" = _same,
 ) -> Any:
     """Carry out an asynchronous tool call; `dump` and `load` turn its result into JSON and back."""
+    if not os.environ.get("BUTFOR_MODE"):
+        return await run()
     doing = _Doing(name, arguments, dump, load)
     if os.environ.get("BUTFOR_MODE") != "replay":
         with doing:
@@ -63,6 +65,8 @@ def acting_now(
     load: "Callable[[Any], Any]" = _same,
 ) -> Any:
     """Carry out a tool call."""
+    if not os.environ.get("BUTFOR_MODE"):
+        return run()
     doing = _Doing(name, arguments, dump, load)
     if os.environ.get("BUTFOR_MODE") != "replay":
         with doing:
@@ -128,7 +132,7 @@ class _Doing:
     def result(self, said: "dict[str, Any]", body: bytes) -> Any:
         """What the tool call comes to."""
         if said["do"] == "refuse":
-            raise ToolFailed(f"butfor: {said['why']}")
+            raise ToolError(f"butfor: {said['why']}")
         if said["do"] == "yours":
             if self._error is not None:
                 raise self._error
@@ -137,5 +141,5 @@ class _Doing:
         if "error" in told:
             kind, _, text = told["error"].partition(": ")
             known = getattr(builtins, kind, None)
-            raise (known if isinstance(known, type) and issubclass(known, Exception) else ToolFailed)(text)
+            raise (known if isinstance(known, type) and issubclass(known, Exception) else ToolError)(text)
         return self._load(told["result"])

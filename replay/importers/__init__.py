@@ -7,7 +7,18 @@ from typing import Protocol
 from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
 
 from ..trace import Trace
-from . import autogen, native, openinference, otel_genai, plain_chat, who_and_when
+from . import (
+    ag2,
+    autogen,
+    crewai,
+    langgraph,
+    langsmith,
+    native,
+    openinference,
+    otel_genai,
+    plain_chat,
+    who_and_when,
+)
 from .archive import is_archive, read_archive
 from .fields import parse_json, parse_records
 from .several import ManyRuns, pick
@@ -43,6 +54,10 @@ IMPORTERS: dict[str, Importer] = {
     "autogen": autogen,
     "otel-genai": otel_genai,
     "openinference": openinference,
+    "langsmith": langsmith,
+    "crewai": crewai,
+    "langgraph": langgraph,
+    "ag2": ag2,
     "plain-chat": plain_chat,
 }
 """By the name that `--format` takes, in the order in which they are tried."""

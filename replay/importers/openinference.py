@@ -1,4 +1,4 @@
-"""Spans by the OpenInference conventions (`openinference.span.kind`), as Phoenix and its instrumentations write them."""
+"""Spans by the OpenInference conventions (`openinference.span.kind`), as Phoenix collects them."""
 
 import re
 from collections.abc import Mapping

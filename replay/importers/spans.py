@@ -42,8 +42,8 @@ def trace_of_spans(
 ) -> Trace:
     """The trace of a run's spans, in any order.
 
-    Models' steps stand where they began and tools' where they ended, so that a tool that starts agents comes
-    after them. The first model's step inside a tool read the call of the tool, and the tool read the last one.
+    Models' steps stand where they began and tools' where they ended: a tool that starts agents comes after
+    them. The first model's step inside a tool read the call of the tool, and the tool read the last one.
 
     Raises:
         LogFormatError: nobody acts in the spans.

@@ -17,6 +17,9 @@ def _install() -> None:
     package.__path__ = [os.path.dirname(_HERE)]
     sys.modules["_butfor_inside"] = package
     importlib.import_module("_butfor_inside.intercept").install()
+    for name in [name for name in sys.modules if name.startswith("_butfor_inside.")]:
+        # the names and tools that the program declares with butfor itself must be the ones seen here
+        sys.modules[f"butfor.replay.{name.partition('.')[2]}"] = sys.modules[name]
 
 
 def _chain() -> None:

@@ -8,10 +8,10 @@ from butfor.cache.call import Call, Completion
 
 from ..reply import Reply
 from . import anthropic, chat, embeddings, ollama, responses
-from .common import Body, empty
+from .common import GARBAGE, Body, empty
 from .identity import identity
 
-__all__ = ["DIALECTS", "Body", "Dialect", "dialect_of", "heard", "identity", "parsed", "spoken_in"]
+__all__ = ["DIALECTS", "GARBAGE", "Body", "Dialect", "dialect_of", "heard", "identity", "parsed", "spoken_in"]
 
 
 class Dialect(Protocol):

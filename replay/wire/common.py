@@ -17,6 +17,9 @@ PORTABLE = frozenset(
 )  # fmt: skip
 """Parameters that mean the same to every provider here, by their Chat Completions names."""
 
+GARBAGE = "error"
+"""How an answer ended that no API could have given."""
+
 _ROLES: dict[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
     "function": "tool",
@@ -93,7 +96,7 @@ def arguments_value(call: ToolCall) -> Any:
 
 def empty() -> Completion:
     """What an answer comes to that no API could have given."""
-    return Completion(message=Message(role="assistant", content=""), finish_reason="error")
+    return Completion(message=Message(role="assistant", content=""), finish_reason=GARBAGE)
 
 
 def _part(part: object) -> Any:

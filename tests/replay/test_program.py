@@ -108,7 +108,9 @@ def test_no_secret_reaches_a_file(server: ModelServer, folder: Path) -> None:
     assert "secret" not in written
 
 
-def test_a_corrected_answer_changes_what_follows_and_nothing_before(server: ModelServer, folder: Path) -> None:
+def test_a_corrected_answer_changes_what_follows_and_nothing_before(
+    server: ModelServer, folder: Path
+) -> None:
     trace = recorded(folder, TEAM.format(url=server.url))
     correction = Intervention(kind="given", step=0, output="The population is 2,102,650")
     program = Program(COMMAND)
@@ -152,7 +154,10 @@ def test_an_agent_is_played_by_another_model(server: ModelServer, folder: Path) 
             return script.complete(call) if call.model == "other:model" else Own().complete(call)
 
     again = rerun(
-        trace, treated(trace, [swap]), executor=Program(COMMAND), live=live(Asked(), models={"Researcher": "other:model"})
+        trace,
+        treated(trace, [swap]),
+        executor=Program(COMMAND),
+        live=live(Asked(), models={"Researcher": "other:model"}),
     )
     assert asked == ["other:model", "program:openai:m", "program:openai:m"]
     assert all("7,777" in step.output for step in again.steps)
@@ -168,7 +173,10 @@ def test_a_changed_prompt_diverges_and_shows_what_changed(server: ModelServer, f
 
 
 def test_a_run_has_a_home_and_a_working_directory_of_its_own(server: ModelServer, folder: Path) -> None:
-    source = TEAM.format(url=server.url) + "import os; open(os.path.expanduser('~/trash'), 'w'); os.remove('kept.txt')"
+    source = (
+        TEAM.format(url=server.url)
+        + "import os; open(os.path.expanduser('~/trash'), 'w'); os.remove('kept.txt')"
+    )
     (folder / "kept.txt").write_text("kept")
     program = Program(COMMAND, leavings=Leavings(files=("answer.txt",)))
     trace = recorded(folder, TEAM.format(url=server.url))

@@ -82,7 +82,7 @@ def test_what_is_tried_again_is_one_call(folder: Path, fault: Reply) -> None:
     ("fault", "error"),
     [
         (Reply("broken", status=500), "status 500"),
-        (Reply("", fault="reset"), "Read"),
+        (Reply("", fault="reset"), "Error"),
         (Reply("x" * 1000, fault="half"), "RemoteProtocolError"),
     ],
     ids=["500", "reset", "half"],

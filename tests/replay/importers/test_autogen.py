@@ -96,8 +96,8 @@ def test_a_task_result_with_its_stop_reason_and_everything_that_is_no_answer(tol
 def test_a_streamed_call_keeps_its_input() -> None:
     text = (
         '{"type": "LLMStreamStart", "messages": [{"role": "user", "content": "Go."}], "agent_id": "a/1"}\n'
-        '{"type": "LLMStreamEnd", "response": {"content": "Done.", "finish_reason": "stop"}, "prompt_tokens": 3, '
-        '"completion_tokens": 2, "agent_id": "a/1"}\n'
+        '{"type": "LLMStreamEnd", "response": {"content": "Done.", "finish_reason": "stop"}, '
+        '"prompt_tokens": 3, "completion_tokens": 2, "agent_id": "a/1"}\n'
     )
     assert autogen.sniff(text)
     step = autogen.load(text, name="events.jsonl").steps[0]

@@ -15,7 +15,14 @@ def asked(text: str) -> Call:
     return identity(Call(model="m", messages=(Message(role="user", content=text),)))
 
 
-@given(st.uuids(), st.uuids(), st.datetimes(), st.datetimes(), st.integers(2**32, 2**47), st.integers(2**32, 2**47))
+@given(
+    st.uuids(),
+    st.uuids(),
+    st.datetimes(),
+    st.datetimes(),
+    st.integers(2**32, 2**47),
+    st.integers(2**32, 2**47),
+)
 def test_volatile_text_is_no_part_of_it(
     one: uuid.UUID, two: uuid.UUID, then: datetime, now: datetime, here: int, there: int
 ) -> None:
@@ -25,7 +32,9 @@ def test_volatile_text_is_no_part_of_it(
     assert asked(text(one, then, here)).content_key == asked(text(two, now, there)).content_key
 
 
-@pytest.mark.parametrize(("one", "two"), [("42", "43"), ("2026-11-23", "2026-11-24"), ("0x1f", "0x2f"), ("a", "A")])
+@pytest.mark.parametrize(
+    ("one", "two"), [("42", "43"), ("2026-11-23", "2026-11-24"), ("0x1f", "0x2f"), ("a", "A")]
+)
 def test_everything_else_is(one: str, two: str) -> None:
     assert asked(f"It is {one}.").content_key != asked(f"It is {two}.").content_key
 
