@@ -14,6 +14,8 @@ from .opened import open_store, opened, out, print_json, write
 if TYPE_CHECKING:
     from butfor.replay.trace import Trace
 
+    from .settings import Settings
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -71,11 +73,12 @@ def record(
     command: o.Command = None,
     judge: o.Judge = None,
     time_limit: o.TimeLimit = None,
+    proxy: o.Proxied = None,
 ) -> None:
     """Run a program unmodified and record every call it makes to a model."""
     from . import programs
 
-    trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge)
+    trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge, proxy=bool(proxy))
     write(output, trace.to_json())
     programs.tape(output).unlink()
     print(programs.summary(trace, output), file=sys.stderr)
@@ -83,7 +86,11 @@ def record(
 
 @app.command()
 def check(
-    log: o.Log, command: o.Command = None, time_limit: o.TimeLimit = None, as_json: o.Json = False
+    log: o.Log,
+    command: o.Command = None,
+    time_limit: o.TimeLimit = None,
+    proxy: o.Proxied = None,
+    as_json: o.Json = False,
 ) -> None:
     """Replay a run offline with no edits: every call must hit, and the run must come out byte for byte."""
     from hashlib import sha256
@@ -93,7 +100,7 @@ def check(
 
     trace = opened(log).trace
     if command:
-        _check_program(trace, log, command, time_limit, as_json)
+        _check_program(trace, log, command, o.chosen(time_limit=time_limit, proxy=proxy), as_json)
     simulator = Simulator()
     recording = simulator.recording(trace)
     again = rerun(trace, executor=simulator, recording=recording)
@@ -109,11 +116,11 @@ def check(
 
 
 def _check_program(
-    trace: "Trace", log: Path, command: list[str], time_limit: float | None, as_json: bool
+    trace: "Trace", log: Path, command: list[str], settings: "Settings", as_json: bool
 ) -> None:
     from . import programs
 
-    checked = programs.check(trace, command, o.chosen(time_limit=time_limit))
+    checked = programs.check(trace, command, settings)
     if as_json:
         print_json(checked.as_json(trace.fidelity))
     else:

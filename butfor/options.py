@@ -36,6 +36,9 @@ MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Live calls, a
 Params = Annotated[
     list[str] | None, typer.Option("--param", help="NAME=JSON, added to every call of a model; may be repeated.")
 ]
+Proxied = Annotated[
+    bool | None, typer.Option("--proxy", help="The program is not Python: its calls come through a loopback server.")
+]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds that one run of a program may take.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
@@ -83,6 +86,7 @@ _SETTINGS: Mapping[str, Any] = {
     "jobs": Annotated[int | None, typer.Option(help="Runs drawn side by side.")],
     "timeout": Annotated[float | None, typer.Option(help="Seconds to wait for one live answer.")],
     "time_limit": TimeLimit,
+    "proxy": Proxied,
 }
 """The options of an audit, by the settings they set."""
 

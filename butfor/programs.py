@@ -53,7 +53,9 @@ def tape(output: Path) -> Path:
     return output.with_name(f".{output.name}.calls.jsonl")
 
 
-def recorded(command: Sequence[str], output: Path, *, timeout: float | None, judge: str | None) -> Trace:
+def recorded(
+    command: Sequence[str], output: Path, *, timeout: float | None, judge: str | None, proxy: bool = False
+) -> Trace:
     """Run a command and record it.
 
     Raises:
@@ -70,7 +72,7 @@ def recorded(command: Sequence[str], output: Path, *, timeout: float | None, jud
             f"`butfor import {beside} -o FILE`, or remove it"
         )
     try:
-        return record(command, name=output.name, tape=beside, timeout=timeout, leavings=leavings(judge or ""))
+        return record(command, name=output.name, tape=beside, timeout=timeout, leavings=leavings(judge or ""), proxy=proxy)
     except ProgramFailed:
         beside.unlink(missing_ok=True)
         raise
@@ -91,7 +93,13 @@ def program(command: Sequence[str], settings: Settings, *, offline: bool = False
     """The executor of a command; `None` where there is none, and a run is simulated."""
     if not command:
         return None
-    return Program(command, timeout=settings.time_limit, leavings=leavings(settings.judge), offline=offline)
+    return Program(
+        command,
+        timeout=settings.time_limit,
+        leavings=leavings(settings.judge),
+        offline=offline,
+        proxy=settings.proxy,
+    )
 
 
 def check(trace: Trace, command: Sequence[str], settings: Settings) -> Checked:
@@ -100,7 +108,7 @@ def check(trace: Trace, command: Sequence[str], settings: Settings) -> Checked:
     Raises:
         Divergence: it asked something that was not recorded.
     """
-    executor = Program(command, timeout=settings.time_limit)
+    executor = Program(command, timeout=settings.time_limit, proxy=settings.proxy)
     again = executor.check(trace)
     differences = tuple(_differences(trace, again))
     return Checked(again if differences else trace, len(executor.recording(trace).recorded), differences)

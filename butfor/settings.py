@@ -33,6 +33,8 @@ class Settings(Frozen):
     """The same for a program's own tools."""
     time_limit: float = Field(default=600.0, gt=0)
     """Seconds that one run of a program may take."""
+    proxy: bool = False
+    """Whether a program's calls come through a loopback server, because it is not Python."""
     schedule: Schedule = "recorded"
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Added to every call of a model: `temperature`, `max_tokens` …"""

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from pydantic import Field
+
 from .call import Call, Completion, Frozen
 from .errors import BudgetExceeded, CacheMiss
 from .nearest import explain
@@ -79,18 +81,18 @@ class Remembered:
 class Price(Frozen):
     """What a model costs, in dollars per million tokens."""
 
-    input: float
-    output: float
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
 
 
 class Budget(Frozen):
     """Limits on live calls; `None` means no limit."""
 
-    calls: int | None = None
-    tokens: int | None = None
+    calls: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
     """Input and output together."""
-    dollars: float | None = None
-    seconds: float | None = None
+    dollars: float | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=None, ge=0)
     """Since the first call; a call that has begun is waited for."""
 
 

@@ -1,7 +1,7 @@
 """When a trial is decided: `Rule`, on confidence bounds that hold at every number of draws at once."""
 
 from functools import lru_cache
-from math import exp, log
+from math import exp, hypot, log
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -97,6 +97,25 @@ def interval(treated: Counts, control: Counts, error: float) -> tuple[float, flo
     low = brentq(excess, -1.0, estimate, args=(True,)) if excess(-1.0, True) > 0 else -1.0
     high = brentq(excess, estimate, 1.0, args=(False,)) if excess(1.0, False) > 0 else 1.0
     return float(low), float(high)
+
+
+def fixed_interval(treated: Counts, control: Counts, confidence: float) -> tuple[float, float]:
+    """The interval of an effect for numbers of draws that were fixed beforehand; in [-1, 1].
+
+    Narrower than `interval`, and too narrow wherever drawing stopped because of what was seen. Newcombe's hybrid score
+    interval, Statistics in Medicine 17, 1998, method 10, from scipy's Wilson intervals.
+    """
+    from scipy.stats import binomtest
+
+    if not treated.draws or not control.draws:
+        return -1.0, 1.0
+    first, second = (
+        binomtest(arm.successes, arm.draws).proportion_ci(confidence, method="wilson") for arm in (treated, control)
+    )
+    effect = rate(treated) - rate(control)
+    down = hypot(rate(treated) - first.low, second.high - rate(control))
+    up = hypot(first.high - rate(treated), rate(control) - second.low)
+    return max(-1.0, effect - down), min(1.0, effect + up)
 
 
 def rate(arm: Counts) -> float:

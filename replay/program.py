@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from butfor.cache.errors import ProgramFailed
 from butfor.cache.provider import Offline, Provider
 
 from .answering import Answering
+from .proxy import Proxy
 from .cassette import read_entries, recorded_acts, to_trace, tool_completion
 from .replayed import Edits, Recorded, Recording, Replayed
 from .trace import Ended, Trace
@@ -56,7 +58,8 @@ class Program:
     """The executor that runs the user's command again, every call of it answered by a provider.
 
     Each run has a process, a home directory and a copy of the working directory of its own. `offline` forbids it
-    every connection that leaves the machine, and to the recorded models' addresses besides. `timeout` is in seconds.
+    every connection that leaves the machine, and to the models' addresses besides. `timeout` is in seconds. With
+    `proxy` the calls come through a loopback server: for programs that are not Python, which cannot be forbidden more.
     """
 
     def __init__(
@@ -67,7 +70,9 @@ class Program:
         timeout: float = 600.0,
         leavings: Leavings | None = None,
         offline: bool = False,
+        proxy: bool = False,
     ) -> None:
+        self._proxy = proxy
         self._directory = (directory or Path.cwd()).absolute()
         self._command = tuple(_from_copy(part, self._directory) for part in command)
         self._timeout = timeout
@@ -111,12 +116,16 @@ class Program:
         with tempfile.TemporaryDirectory(prefix="butfor-run-", ignore_cleanup_errors=True) as folder:
             work = Path(folder) / "work"
             _copy(self._directory, work)
-            with Answering(trace, recording, provider) as answering:
-                environment = _environment(Path(folder) / "home") | {
-                    "BUTFOR_MODE": "replay",
-                    "BUTFOR_SOCKET": answering.socket,
-                    "BUTFOR_OFFLINE": "1" if offline else "",
-                }
+            with Answering(trace, recording, provider) as answering, ExitStack() as stack:
+                environment = _environment(Path(folder) / "home")
+                if self._proxy:
+                    environment |= stack.enter_context(Proxy(socket=answering.socket)).environment
+                else:
+                    environment |= injected() | {
+                        "BUTFOR_MODE": "replay",
+                        "BUTFOR_SOCKET": answering.socket,
+                        "BUTFOR_OFFLINE": "1" if offline else "",
+                    }
                 ran = _carry_out(
                     self._command, work, environment, timeout=self._timeout, stop=answering.failed
                 )
@@ -145,17 +154,23 @@ def record(
     tape: Path,
     timeout: float | None = None,
     leavings: Leavings | None = None,
+    proxy: bool = False,
 ) -> Trace:
     """Run a command as it is, and record what it asks; what it prints goes where it always goes.
 
-    `tape` is the file that calls are appended to while it runs.
+    `tape` is the file that calls are appended to while it runs; with `proxy`, they come through a loopback server.
 
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
     """
     tape.touch(mode=0o600)
-    environment = {**os.environ, **injected(), "BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
-    ran = _carry_out(command, Path.cwd(), environment, timeout=timeout, shown=True)
+    with ExitStack() as stack:
+        if proxy:
+            ours = stack.enter_context(Proxy(tape=tape.absolute())).environment
+        else:
+            ours = injected() | {"BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
+        environment = {**os.environ, **ours}
+        ran = _carry_out(command, Path.cwd(), environment, timeout=timeout, shown=True)
     left = _left(leavings or Leavings(), Path.cwd(), environment)
     ended = Ended(status=ran.status, output=ran.output, partial=ran.late, **left)
     return from_tape(tape, name=name, ended=ended)
@@ -246,7 +261,7 @@ def _environment(home: Path) -> dict[str, str]:
     user_packages = {"PYTHONUSERBASE": os.environ.get("PYTHONUSERBASE") or site.getuserbase()}
     keys = {name: os.environ.get(name) or "none" for name in _KEYS}  # some clients do not start without one
     kept = {name: str(path) for name, path in own.items()}
-    return {**os.environ, **user_packages, **keys, **kept, "HOME": str(home), **injected()}
+    return {**os.environ, **user_packages, **keys, **kept, "HOME": str(home)}
 
 
 def _carry_out(

@@ -11,12 +11,18 @@ from . import (
     ag2,
     autogen,
     crewai,
+    inspect_eval,
+    langfuse,
     langgraph,
     langsmith,
+    mast,
     native,
+    openai_agents,
     openinference,
     otel_genai,
     plain_chat,
+    pydantic_ai,
+    smolagents,
     who_and_when,
 )
 from .archive import is_archive, read_archive
@@ -49,6 +55,7 @@ class Importer(Protocol):
 
 
 IMPORTERS: dict[str, Importer] = {
+    "inspect": inspect_eval,
     "butfor": native,
     "who-and-when": who_and_when,
     "autogen": autogen,
@@ -58,6 +65,11 @@ IMPORTERS: dict[str, Importer] = {
     "crewai": crewai,
     "langgraph": langgraph,
     "ag2": ag2,
+    "pydantic-ai": pydantic_ai,
+    "openai-agents": openai_agents,
+    "smolagents": smolagents,
+    "langfuse": langfuse,
+    "mast": mast,
     "plain-chat": plain_chat,
 }
 """By the name that `--format` takes, in the order in which they are tried."""

@@ -1,7 +1,7 @@
 """AG2: the history events of an agent (1.x, one a line), and the messages of a classic group chat.
 
-A history is one agent's: what it was asked, its answers, and what its tools returned; its events were written with
-`str`, and so hold Python's spelling of values. In a group chat everybody hears everything said by name.
+A history is one agent's: what it was asked, its answers, and what its tools returned; its events were
+written with `str`, and so hold Python's spelling of values. In a group chat everybody hears everything.
 """
 
 import ast
@@ -21,7 +21,7 @@ FORMAT = "ag2"
 _AGENT = "agent"
 _TEXT = re.compile(r"""(?:content|text)=('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")""", re.DOTALL)
 _CALL = re.compile(
-    r"ToolCallEvent\(id=([^,\s]+), name='([^']*)', arguments=('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")"
+    r"ToolCallEvent\(id=([^,\s]{1,200}), name='([^']{0,200})', arguments=('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")"
 )
 _COUNT = re.compile(r"(prompt|completion)_tokens=(\d{1,15})\b")
 
@@ -52,7 +52,7 @@ def load(text: str, *, name: str) -> Trace:
 
 
 def _as_chat(records: list[Field]) -> list[Field]:
-    """The messages with roles by what is in them: in a group chat, `user` only says that another agent spoke."""
+    """The messages with roles by what they are: in a group chat, `user` only says that another one spoke."""
     found: list[Field] = []
     for record in records:
         speaker = record.text("name")

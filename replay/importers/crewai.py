@@ -1,4 +1,4 @@
-"""CrewAI's event bus, one event a line: model calls with their inputs, tools, and the tasks they belong to."""
+"""CrewAI's event bus, one event a line: model calls with their inputs, tools, and their tasks."""
 
 import ast
 import json

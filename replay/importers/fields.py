@@ -192,15 +192,13 @@ class Field:
         return found
 
     def parsed(self) -> "Field":
-        """What the text holds, where it is JSON; the value as it is otherwise.
-
-        Raises:
-            LogFormatError: the text is to be JSON, as it begins with a bracket and a quote or a brace, and
-            is broken.
-        """
+        """What the text holds, where it is an object or a list in JSON; the value as it is otherwise."""
         if not isinstance(self.value, str) or not _JSON_TEXT.match(self.value):
             return self
-        return Field(parse_json(self.value, name=self.where), self.name, self.path)
+        try:
+            return Field(parse_json(self.value, name=self.where), self.name, self.path)
+        except LogFormatError:  # text of a model, which only begins like JSON
+            return self
 
     def _below(self, value: object, step: str) -> "Field":
         return Field(value, self.name, f"{self.path}{step}".lstrip("."))

@@ -1,7 +1,7 @@
 """LangGraph's stream (`tasks`, with subgraphs) and the messages that a run ends with.
 
-A task of the stream is one node at work, with the state that it was given and what it made of it; the prompt that a
-node puts before the state is not in the log. The final messages tell only what was said, in which order.
+A task of the stream is one node at work, with the state that it was given and what it made of it; the
+prompt that a node puts before the state is not in the log. The final messages tell only what was said.
 """
 
 from collections.abc import Iterator, Mapping

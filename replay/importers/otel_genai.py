@@ -1,9 +1,9 @@
 """OpenTelemetry spans of generative AI (`gen_ai.*`), both generations of the conventions.
 
-Inputs and outputs are taken from span attributes (`gen_ai.input.messages`), from the older events, one for
-each message (`gen_ai.user.message`, `gen_ai.choice`), or from numbered ones (`gen_ai.prompt.0.content`). This is how
-the Microsoft Agent Framework, pydantic-ai and many others write their logs. AutoGen's spans hold no inputs;
-the messages that its agents sent each other are read instead.
+Inputs and outputs are taken from span attributes (`gen_ai.input.messages`), from the older events, one
+for each message (`gen_ai.user.message`, `gen_ai.choice`), or from numbered ones
+(`gen_ai.prompt.0.content`). The Microsoft Agent Framework, pydantic-ai and many others write their logs
+so. AutoGen's spans hold no inputs; the messages that its agents sent each other are read instead.
 """
 
 import json

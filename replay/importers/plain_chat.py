@@ -1,8 +1,8 @@
 """Plain lists of chat messages in JSON, JSONL or YAML, each with a `role`, a `content` and perhaps a `name`.
 
-Every message is a step, but for the system messages before the first other one, which are the prompt. Nothing
-says what each speaker was given, so everybody hears everything said before; tool results are tied to calls by
-their ids.
+Every message is a step, but for the system messages before the first other one, which are the prompt.
+Nothing says what each speaker was given, so everybody hears everything said before; tool results are tied
+to calls by their ids.
 """
 
 import importlib

@@ -99,7 +99,8 @@ def _named(span: Span, tree: _Tree) -> Step:
     agent = tree.agent(span) or "agent"
     times = {"started": span.started, "ended": span.ended}
     if span.step.kind == "tool":
-        return span.step.model_copy(update={"audience": (agent,), **times})
+        audience = (agent,) if span.step.audience is None else span.step.audience
+        return span.step.model_copy(update={"audience": audience, **times})
     call = span.step.call and span.step.call.model_copy(update={"agent": agent})
     return span.step.model_copy(update={"agent": agent, "call": call, **times})
 
