@@ -43,7 +43,8 @@ class Checked(NamedTuple):
             "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
         )
         return (
-            f"{name}: {self.calls} calls, each answered from the recording while the program ran again offline, 0 live; "
+            f"{name}: {self.calls} calls, each answered from the recording while the program ran again "
+            f"offline, 0 live; "
             f"{verdict} (sha256 {self.again.digest})"
         )
 
@@ -68,11 +69,19 @@ def recorded(
     beside = tape(output)
     if beside.exists():
         raise ButforError(
-            f"{beside} is left from a recording that was cut short, with every call it had made; keep it with "
+            f"{beside} is left from a recording that was cut short, with every call it had made; keep "
+            f"it with "
             f"`butfor import {beside} -o FILE`, or remove it"
         )
     try:
-        return record(command, name=output.name, tape=beside, timeout=timeout, leavings=leavings(judge or ""), proxy=proxy)
+        return record(
+            command,
+            name=output.name,
+            tape=beside,
+            timeout=timeout,
+            leavings=leavings(judge or ""),
+            proxy=proxy,
+        )
     except ProgramFailed:
         beside.unlink(missing_ok=True)
         raise

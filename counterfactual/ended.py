@@ -39,7 +39,8 @@ def status(trace: Trace) -> Outcome:
 
 
 def file(spelled: str) -> Judge:
-    """Success where a file that the program wrote matches: `PATH:REGEX`; `PATH` alone, where there is one at all.
+    """Success where a file that the program wrote matches: `PATH:REGEX`; `PATH` alone, where there is one at
+    all.
 
     Raises:
         ExperimentError: it is no regular expression.
@@ -83,7 +84,8 @@ def _compiled(kind: str, regex: str) -> "re.Pattern[str]":
 def _ended(trace: Trace) -> Ended:
     if trace.ended is None:
         raise ExperimentError(
-            f"{trace.source.name or 'the run'} was not made by a program, so there is no output, file or status to "
+            f"{trace.source.name or 'the run'} was not made by a program, so there is no output, file or "
+            "status to "
             "judge by; choose --judge exact, contains, pattern:REGEX or llm"
         )
     return trace.ended

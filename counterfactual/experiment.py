@@ -24,7 +24,8 @@ from butfor.replay.trace import Outcome, Trace
 
 from .intervention import Intervention, control, treated
 from .judge import Judge
-from .proposer import Proposer, refuse_leak
+from .leak import refuse_leak
+from .proposer import Proposer
 from .rule import Counts, Decision, Rule
 from .trial import Arm, Finding, Trial, Untested
 

@@ -9,8 +9,8 @@ from butfor.cache.errors import ExperimentError
 from butfor.cache.provider import Provider
 from butfor.replay.trace import Outcome, Trace, final_answer
 
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3})?|[-+]?\.\d+", re.IGNORECASE)
-_LONGEST_NUMBER = 100
+NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3})?|[-+]?\.\d+", re.IGNORECASE)
+_LONGESTNUMBER = 100
 """Characters; a model that repeats one digit for pages says no number."""
 _BOLD = re.compile(r"\*\*(.+?)\*\*|\\boxed\{([^{}]*)\}", re.DOTALL)
 _STATED = re.compile(
@@ -56,7 +56,7 @@ def exact(trace: Trace) -> Outcome:
     """
     expected = expected_answer(trace)
     text = final_answer(trace)
-    stated = stated_answer(text, number=_value(expected) is not None)
+    stated = stated_answer(text, number=number_value(expected) is not None)
     success = same_answer(stated, expected) or same_answer(text, expected)
     return Outcome(success=success, answer=stated, explanation=f"expected {expected!r}")
 
@@ -128,7 +128,7 @@ def stated_answer(text: str, *, number: bool) -> str:
         found = find(text)
         if found:
             return found
-    numbers = _NUMBER.findall(text) if number and "\n" in text.strip() else []
+    numbers = NUMBER.findall(text) if number and "\n" in text.strip() else []
     return numbers[-1] if numbers else text.strip()
 
 
@@ -151,7 +151,7 @@ def mentions(text: str, answer: str) -> bool:
 def normalise(text: str) -> str:
     """The text in lower case, without punctuation, articles and digit grouping; a number in one spelling."""
     plain = text.casefold().replace("−", "-")
-    plain = _NUMBER.sub(lambda match: f" {_spelled(match[0])} ", plain)
+    plain = NUMBER.sub(lambda match: f" {_spelled(match[0])} ", plain)
     words = _PUNCTUATION.sub(" ", plain).split()
     return " ".join(_UNITS.get(word, word) for word in words if word not in _ARTICLES)
 
@@ -167,24 +167,24 @@ def _last_stated(text: str) -> str | None:
 
 
 def _spelled(number: str) -> str:
-    value = _value(number)
+    value = number_value(number)
     if value is None:
         return number
     return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
 
 
-def _value(text: str) -> Fraction | None:
+def number_value(text: str) -> Fraction | None:
     """The number a text is, exactly; `None` where it is not one number."""
-    match = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST_NUMBER else None
+    match = NUMBER.fullmatch(text.strip()) if len(text) <= _LONGESTNUMBER else None
     return Fraction(match[0].replace(",", "")) if match else None
 
 
 def _quantity(text: str) -> tuple[Fraction, str] | None:
     """The one number in a short text and the unit beside it."""
-    numbers = _NUMBER.findall(text)
+    numbers = NUMBER.findall(text)
     if len(numbers) != 1 or len(text) > 120:
         return None
-    value = _value(numbers[0])
+    value = number_value(numbers[0])
     if value is None:
         return None
     around = text.casefold().replace(numbers[0].casefold(), " ", 1)

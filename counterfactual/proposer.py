@@ -7,14 +7,13 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message
-from butfor.cache.errors import LeakedAnswer
 from butfor.cache.provider import Provider
 from butfor.replay.prompt import system_prompt
 from butfor.replay.simulator import asked
 from butfor.replay.trace import Trace
 
 from .intervention import Intervention
-from .judge import mentions, normalise
+from .judge import normalise
 
 _ASK = (
     "You review one message of an agent in a team. You see what the agent was told and what it had read, "
@@ -25,7 +24,6 @@ _ASK = (
 _MATERIAL = "The agent is {agent}. Its instructions:\n{system}"
 _MESSAGE = "The message of {agent} to review:\n<message>\n{output}\n</message>"
 _NOTHING = re.compile(r"\W*nothing\s+to\s+correct\b", re.IGNORECASE)
-_LIST_MARKER = re.compile(r"^\s*(?:step\s*)?\d+[.):]\s", re.MULTILINE | re.IGNORECASE)
 _TAGS = re.compile(r"\A\s*<message>\n?|\n?</message>\s*\Z")
 
 
@@ -81,26 +79,3 @@ class Corrector:
             agent="corrector",
             step=step,
         )
-
-
-def refuse_leak(trace: Trace, intervention: Intervention) -> None:
-    """Stop a proposed correction that simply says the expected answer.
-
-    Raises:
-        LeakedAnswer: the correction holds the expected answer; the step's own output and all it had read do
-        not.
-    """
-    if intervention.kind != "correct" or intervention.step is None or not trace.expected:
-        return
-    known = [trace.steps[i].output for i in (*trace.context(intervention.step), intervention.step)]
-    if any(mentions(_unnumbered(text), trace.expected) for text in [trace.task, *known]):
-        return
-    if mentions(_unnumbered(intervention.output or ""), trace.expected):
-        raise LeakedAnswer(
-            f"the correction of step {intervention.step} holds the expected answer, which nothing before it "
-            "does; it would show that the answer helps, not that the step was at fault"
-        )
-
-
-def _unnumbered(text: str) -> str:
-    return _LIST_MARKER.sub("", text)

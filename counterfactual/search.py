@@ -6,7 +6,7 @@ from typing import Protocol
 
 from .experiment import Experiment
 from .intervention import Intervention
-from .trial import Finding, Trial
+from .trial import Finding
 
 
 class Search(Protocol):
@@ -37,6 +37,30 @@ def exhaustive(experiment: Experiment) -> None:
         together(experiment)
 
 
+def bisect(experiment: Experiment) -> None:
+    """By halves: the shortest beginning of the run whose correction as a whole flips the outcome.
+
+    Its last step is then tried alone. Steps before it are ruled out together, which takes a fault not to hide
+    another: where two corrections cancel each other, `earliest` sees more.
+    """
+    candidates = experiment.candidates
+    steps = [step for step in candidates if experiment.propose(step)]
+    if not steps or not _repairs(experiment, steps):
+        return
+    low, high = 0, len(steps)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _repairs(experiment, steps[:middle]) else (middle, high)
+    for step in steps[:low]:
+        experiment.skip(step, "ruled out together")
+    if _try(experiment, steps[low]) == "flips":
+        for later in candidates:
+            if later > steps[low]:
+                experiment.skip(later, "later than the verdict")
+    else:
+        _reduce(experiment, steps[: low + 1])
+
+
 def together(experiment: Experiment) -> None:
     """Where no single step suffices: correct all of them, then leave out what is not needed.
 
@@ -46,11 +70,15 @@ def together(experiment: Experiment) -> None:
     steps = [step for step in experiment.candidates if experiment.propose(step)]
     if len(steps) < 2:
         return
-    if _flips(experiment, steps) is None:
-        return
+    if _repairs(experiment, steps):
+        _reduce(experiment, steps)
+
+
+def _reduce(experiment: Experiment, steps: Sequence[int]) -> None:
+    """Leave out of a set that repairs the run, one after the other, what is not needed."""
     for step in list(steps):
         fewer = [other for other in steps if other != step]
-        if len(fewer) >= 2 and _flips(experiment, fewer) is not None:
+        if len(fewer) >= 2 and _repairs(experiment, fewer):
             steps = fewer
 
 
@@ -65,13 +93,13 @@ def _try(experiment: Experiment, step: int) -> Finding | None:
 _WEIGHT: Sequence[Finding] = ("excluded", "undecided", "flips")
 
 
-def _flips(experiment: Experiment, steps: Sequence[int]) -> Trial | None:
+def _repairs(experiment: Experiment, steps: Sequence[int]) -> bool:
+    """Whether correcting these steps, one after the other, flips the outcome."""
     interventions: tuple[Intervention, ...] = experiment.propose_together(steps)
-    if len(interventions) < 2:
-        return None
-    trial = experiment.trial(*interventions, candidates=len(experiment.candidates))
-    return trial if trial.finding == "flips" else None
+    if not interventions:
+        return False
+    return experiment.trial(*interventions, candidates=len(experiment.candidates)).finding == "flips"
 
 
-SEARCHES: dict[str, Search] = {"earliest": earliest, "exhaustive": exhaustive}
+SEARCHES: dict[str, Search] = {"earliest": earliest, "bisect": bisect, "exhaustive": exhaustive}
 """The searches by the name that `--search` takes."""

@@ -47,11 +47,17 @@ class Untested(Frozen):
     step: int
     agent: str
     reason: Literal[
-        "nothing to correct", "leaked answer", "failed", "not reached", "budget", "later than the verdict"
+        "nothing to correct",
+        "not reached",
+        "ruled out together",
+        "leaked answer",
+        "failed",
+        "budget",
+        "later than the verdict",
     ]
     detail: str = ""
 
     @property
     def innocent(self) -> bool:
         """Whether the reason speaks for the step: nothing seemed wrong, or no change of it can matter."""
-        return self.reason in ("nothing to correct", "not reached")
+        return self.reason in ("nothing to correct", "not reached", "ruled out together")

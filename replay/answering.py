@@ -1,4 +1,6 @@
-"""butfor's side of a program that runs again: each of its calls is answered by a provider, over a Unix socket."""
+"""butfor's side of a program that runs again: each of its calls is answered by a provider, over a Unix
+socket.
+"""
 
 import contextlib
 import contextvars
@@ -110,8 +112,8 @@ class Exchange:
             do = {"do": "wait", "seconds": _pause(reply, attempt)}
         what = reply.broken or f"{reply.status}: {' '.join(reply.body.split())[:300]}"
         raise ProviderError(
-            f"{self.call.agent} ({self.call.model}) was asked live at {self.head['host']}:{self.head['port']}, and "
-            f"answered {what}; correct that, or let another model answer (--swap AGENT=provider:model)"
+            f"{self.call.agent} ({self.call.model}) was asked live at "
+            f"{self.head['host']}:{self.head['port']}, and answered {what}; correct that, or let another model answer (--swap AGENT=provider:model)"
         )
 
     def _ran(self) -> Completion:
@@ -176,7 +178,11 @@ class Answering:
             head, body = read_frame(line)
             if self.error is not None:
                 raise ReplayError("the run has failed already")
-            exchange = self._tool_exchange(line, head) if head["kind"] == "tool" else self._exchange(line, head, body)
+            exchange = (
+                self._tool_exchange(line, head)
+                if head["kind"] == "tool"
+                else self._exchange(line, head, body)
+            )
         except (ConnectionError, TimeoutError):
             return None
         except Exception as error:
@@ -255,9 +261,7 @@ class Answering:
             step = next((step for step in steps if step.output == completion.text), None)
         return completion, step
 
-    def _wire(
-        self, exchange: Exchange, dialect: Dialect, completion: Completion, step: Step | None
-    ) -> Reply:
+    def _wire(self, exchange: Exchange, dialect: Dialect, completion: Completion, step: Step | None) -> Reply:
         if step is not None and step.reply is not None:
             return step.reply
         if completion.origin != "edited" and completion.raw is not None:
@@ -282,9 +286,9 @@ class Answering:
                 f"the result of the tool {head['name']} is no JSON and cannot be given again; --tools run"
             )
         act = Act(
-            agent=head["name"], call=exchange.call, completion=completion, reply=reply, started=head["started"],
-            ended=time.time(), is_tool=True, id=head["id"], inside=head.get("inside"), origin=completion.origin,
-            step=step,
+            agent=head["name"], call=exchange.call, completion=completion, reply=reply, is_tool=True,
+            started=head["started"], ended=time.time(), id=head["id"], inside=head.get("inside"),
+            origin=completion.origin, step=step,
         )  # fmt: skip
         with self._lock:
             self.acts.append(act)

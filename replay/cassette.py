@@ -1,4 +1,6 @@
-"""From the calls that a program made to a trace: the recording's lines, retries folded, agents named, steps linked."""
+"""From the calls that a program made to a trace: the recording's lines, retries folded, agents named,
+steps linked.
+"""
 
 import json
 import re
@@ -17,12 +19,14 @@ from .wire import Body, Dialect, dialect_of, heard, identity, parsed, responses
 from .wire.identity import stable_text
 
 _NAMED = re.compile(
-    r"\b(?:agent|role|name)\s*[=:]\s*[\"']?([A-Z][\w-]*)|\b(?:you are|i am|act as) (?:an? |the )?([^\n.,;:!?]{2,40})",
+    r"\b(?:agent|role|name)\s*[=:]\s*[\"']?([A-Z][\w-]*)"
+    r"|\b(?:you are|i am|act as) (?:an? |the )?([^\n.,;:!?]{2,40})",
     re.IGNORECASE,
 )
 _NO_CALL = (
-    "{name}: the program asked no model that could be seen. Seen are clients on httpx and httpx2 (openai, anthropic, "
-    "ollama, LiteLLM and what is built on them) in Python processes that load sitecustomize (not python -I, -S or -E); "
+    "{name}: the program asked no model that could be seen. Seen are clients on httpx and httpx2 (openai, "
+    "anthropic, ollama, LiteLLM and what is built on them) in Python processes that load sitecustomize (not "
+    "python -I, -S or -E); "
     "for anything else, use a proxy: butfor record --proxy"
 )
 
@@ -238,7 +242,9 @@ def output_text(completion: Completion) -> str:
 
 
 def fingerprint(call: Call) -> str:
-    """A name for an agent that nothing names: what its system prompt says it is, or how that begins, or its model."""
+    """A name for an agent that nothing names: what its system prompt says it is, or how that begins, or
+    its model.
+    """
     system = next((m.text for m in call.messages if m.role == "system" and m.text.strip()), None)
     if system is None:
         return call.model.partition(":")[2] or call.model
@@ -249,7 +255,9 @@ def fingerprint(call: Call) -> str:
 
 
 def seed_of(call: Call, text: str) -> str:
-    """What the ids of a made-up answer are built on: 24 hexadecimal digits, equal for equal answers to equal calls."""
+    """What the ids of a made-up answer are built on: 24 hexadecimal digits, equal for equal answers to
+    equal calls.
+    """
     return sha256(call.content_key + text.encode(errors="surrogatepass")).hexdigest()[:24]
 
 

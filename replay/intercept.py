@@ -1,9 +1,9 @@
 """Inside the program: every request to a model passes through here, to be written down or answered by butfor.
 
-`Client.send` and `AsyncClient.send` of httpx and of httpx2 are wrapped when the module is first imported. In mode
-`record` a request goes where it always went, and one line per completed call is appended to a file. In mode `replay`
-butfor is asked over a Unix socket, a connection a call: it answers, refuses, or lets the request go live and hears
-what came back. This module needs nothing but the standard library.
+`Client.send` and `AsyncClient.send` of httpx and of httpx2 are wrapped when the module is first imported. In
+mode `record` a request goes where it always went, and one line per completed call is appended to a file. In
+mode `replay` butfor is asked over a Unix socket, a connection a call: it answers, refuses, or lets the
+request go live and hears what came back. This module needs nothing but the standard library.
 """
 
 import contextvars
@@ -95,7 +95,9 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 
 def _guard(event: str, arguments: Any) -> None:
-    """Refuse connections around the interceptor: to the models' addresses, and offline all that leave this machine."""
+    """Refuse connections around the interceptor: to the models' addresses, and offline all that leave this
+    machine.
+    """
     if event not in ("socket.connect", "socket.getaddrinfo") or _live.get():
         return
     address = arguments[1] if event == "socket.connect" else arguments[:2]
@@ -133,7 +135,12 @@ def _wrap_clients(module: Any) -> None:
 
 
 def _is_ours(request: Any) -> bool:
-    return bool(os.environ.get(MODE)) and request.method == "POST" and not _inside_send.get() and PATHS.search(request.url.path) is not None
+    return (
+        bool(os.environ.get(MODE))
+        and request.method == "POST"
+        and not _inside_send.get()
+        and PATHS.search(request.url.path) is not None
+    )
 
 
 def _asked(client: Any, request: Any, body: bytes) -> Asked:
@@ -224,8 +231,7 @@ async def _asend(module: Any, original: Any, client: Any, request: Any, asked: A
             await line.sleep(said["seconds"])
             said["do"] = "live"
     line.close()
-    response = _answer(module, client, request, said, body, sync=False)
-    return response
+    return _answer(module, client, request, said, body, sync=False)
 
 
 def _taped(

@@ -1,4 +1,6 @@
-"""Who answers when a running program asks something new: its own model, another one in an agent's place, its tools."""
+"""Who answers when a running program asks something new: its own model, another one in an agent's place,
+its tools.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -16,15 +18,17 @@ OWN = "program:"
 """What the model of a call begins with that goes to the program's own model or tool."""
 
 RunTools = Literal["replay", "run", "ask"]
-"""What happens when a tool is called as it was not recorded: an error, it runs for real, a person is asked."""
+"""What happens when a tool is called as it was not recorded: an error, it runs for real, a person is
+asked.
+"""
 
 
 class Players:
     """Sends what a program asks anew to its own model, or to the model that plays the asking agent.
 
-    `models` names a `provider:model` per agent, `default` one for everybody else. A tool inside which a model was
-    asked always runs again; any other as `tools` says, and with `ask` where `allow` says so of its name and
-    arguments.
+    `models` names a `provider:model` per agent, `default` one for everybody else. A tool inside which a model
+    was asked always runs again; any other as `tools` says, and with `ask` where `allow` says so of its name
+    and arguments.
     """
 
     def __init__(
@@ -68,13 +72,16 @@ class Players:
         if self._tools == "run" or (self._tools == "ask" and self._allow and self._allow(name, arguments)):
             return self._provider.complete(_own(call))
         raise ProviderError(
-            f"the tool {name} is called as it was not recorded, with {arguments[:200]}, and would run for real; "
+            f"the tool {name} is called as it was not recorded, with {arguments[:200]}, and would run for "
+            "real; "
             "choose --tools run, or --tools ask to decide each time"
         )
 
 
 class Verbatim:
-    """Asks what the program asked, word for word: an identity has placeholders in it that no model should read."""
+    """Asks what the program asked, word for word: an identity has placeholders in it that no model should
+    read.
+    """
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider

@@ -18,8 +18,8 @@ from butfor.cache.errors import ProgramFailed
 from butfor.cache.provider import Offline, Provider
 
 from .answering import Answering
-from .proxy import Proxy
 from .cassette import read_entries, recorded_acts, to_trace, tool_completion
+from .proxy import Proxy
 from .replayed import Edits, Recorded, Recording, Replayed
 from .trace import Ended, Trace
 from .wire import heard, identity, spoken_in
@@ -57,9 +57,10 @@ class _Ran(NamedTuple):
 class Program:
     """The executor that runs the user's command again, every call of it answered by a provider.
 
-    Each run has a process, a home directory and a copy of the working directory of its own. `offline` forbids it
-    every connection that leaves the machine, and to the models' addresses besides. `timeout` is in seconds. With
-    `proxy` the calls come through a loopback server: for programs that are not Python, which cannot be forbidden more.
+    Each run has a process, a home directory and a copy of the working directory of its own. `offline` forbids
+    it every connection that leaves the machine, and to the models' addresses besides. `timeout` is in
+    seconds. With `proxy` the calls come through a loopback server: for programs that are not Python, which
+    cannot be forbidden more.
     """
 
     def __init__(
@@ -91,11 +92,12 @@ class Program:
         return self._recordings[id(trace)][1]
 
     def check(self, trace: Trace) -> Trace:
-        """The program run with no edits, offline; the trace itself, with its ending, where it is the same run.
+        """The program run with no edits, offline; the trace itself, with its ending, where it is the same
+        run.
 
         Raises:
-            Divergence: it asked something that was not recorded.
-            ProgramFailed: it could not be started, ran too long, or asked nothing.
+            Divergence: it asked something that was not recorded. ProgramFailed: it could not be started, ran
+            too long, or asked nothing.
         """
         recording = self.recording(trace)
         replayed = Replayed(recording, Edits(), live=Offline(recording.calls))
@@ -133,11 +135,13 @@ class Program:
                 raise answering.error
             if ran.late:
                 raise ProgramFailed(
-                    f"{_spelled(self._command)} ran longer than {self._timeout:g} s; raise the limit with --timeout"
+                    f"{_spelled(self._command)} ran longer than {self._timeout:g} s; raise the limit with "
+                    "--time-limit"
                 )
             if not answering.acts:
                 raise ProgramFailed(
-                    f"{_spelled(self._command)} ended with status {ran.status} and asked no model{_last(ran.errors)}"
+                    f"{_spelled(self._command)} ended with status {ran.status} and asked no "
+                    f"model{_last(ran.errors)}"
                 )
             ended = Ended(status=ran.status, output=ran.output, **_left(self._leavings, work, environment))
         steps = [act.step for act in answering.acts]
@@ -158,7 +162,8 @@ def record(
 ) -> Trace:
     """Run a command as it is, and record what it asks; what it prints goes where it always goes.
 
-    `tape` is the file that calls are appended to while it runs; with `proxy`, they come through a loopback server.
+    `tape` is the file that calls are appended to while it runs; with `proxy`, they come through a loopback
+    server.
 
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
@@ -200,14 +205,17 @@ def _recording(trace: Trace) -> Recording:
         recorded.append(Recorded(step.index, identity(step.call), completion))
     if not recorded:
         raise ProgramFailed(
-            f"{trace.source.name or 'the run'} was not recorded from a program, so no program can be run against it; "
+            f"{trace.source.name or 'the run'} was not recorded from a program, so no program can be run "
+            "against it; "
             "record one: butfor record -o run.json -- CMD …"
         )
     return Recording(recorded)
 
 
 def _from_copy(part: str, directory: Path) -> str:
-    """A part of the command as it holds in a copy of the directory: a path that leads out of it becomes absolute."""
+    """A part of the command as it holds in a copy of the directory: a path that leads out of it becomes
+    absolute.
+    """
     path = directory / part
     if not part.startswith("..") or not path.exists() or path.resolve().is_relative_to(directory.resolve()):
         return part
@@ -223,8 +231,8 @@ def _copy(directory: Path, work: Path) -> None:
         size += sum(_size(Path(folder) / n) for n in names if n not in left)
         if size > _LARGEST_COPY_BYTES:
             raise ProgramFailed(
-                f"{directory} holds more than {_LARGEST_COPY_BYTES >> 20} MB, too much to copy for every run; start "
-                "butfor in a folder that holds only what the program needs"
+                f"{directory} holds more than {_LARGEST_COPY_BYTES >> 20} MB, too much to copy for every "
+                "run; start butfor in a folder that holds only what the program needs"
             )
         return left
 

@@ -1,8 +1,8 @@
 """The way in for programs in other languages: a loopback server in the place of the models' addresses.
 
 A program is pointed at it by the variables that clients read (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`,
-`OLLAMA_HOST`). It records what passes, or answers as butfor says, with the same calls and keys as the interceptor; of
-the agents it sees only the header `x-butfor-agent`, or else their system prompts.
+`OLLAMA_HOST`). It records what passes, or answers as butfor says, with the same calls and keys as the
+interceptor; of the agents it sees only the header `x-butfor-agent`, or else their system prompts.
 """
 
 import http.client
@@ -129,7 +129,9 @@ class _Request(NamedTuple):
         request = urllib.request.Request(self.url, data, self.headers, method=self.method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=_UPSTREAM_SECONDS) as response:  # noqa: S310
-                return Passed({"status": response.status, "headers": _kept(response.headers)}, response.read())
+                return Passed(
+                    {"status": response.status, "headers": _kept(response.headers)}, response.read()
+                )
         except urllib.error.HTTPError as error:
             with error:
                 return Passed({"status": error.code, "headers": _kept(error.headers)}, error.read())

@@ -14,7 +14,8 @@ from .trace import Ended, write_atomically
 
 @contextmanager
 def recording(path: "str | Path") -> Iterator[None]:
-    """Record every call to a model that the block makes, in child processes too, and write the run when it ends.
+    """Record every call to a model that the block makes, in child processes too, and write the run when it
+    ends.
 
     Under `butfor record`, `check` and the like it does nothing: the command has the whole program in hand.
 
@@ -31,7 +32,8 @@ def recording(path: "str | Path") -> Iterator[None]:
     tape.unlink(missing_ok=True)
     tape.touch(mode=0o600)
     changed = {
-        **injected(), "BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute()), "BUTFOR_INSIDE": str(os.getpid())
+        **injected(), "BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute()),
+        "BUTFOR_INSIDE": str(os.getpid()),
     }  # fmt: skip
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)

@@ -7,13 +7,13 @@ import base64
 import fcntl
 import json
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Tape:
     """An append-only file that several threads and processes share."""
 
-    _open: "dict[str, Tape]" = {}
+    _open: ClassVar["dict[str, Tape]"] = {}
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

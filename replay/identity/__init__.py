@@ -1,7 +1,7 @@
 """Who is asking, seen from inside the program: each framework has a small adapter, tried from the surest on.
 
-Everything here needs nothing but the standard library, and imports no framework: it looks at what the program has
-imported itself.
+Everything here needs nothing but the standard library, and imports no framework: it looks at what the program
+has imported itself.
 """
 
 from collections.abc import Callable

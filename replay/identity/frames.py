@@ -1,4 +1,6 @@
-"""The call stack: the nearest object that is an agent by its class, as AG2, CrewAI, pydantic-ai and others have it."""
+"""The call stack: the nearest object that is an agent by its class, as AG2, CrewAI, pydantic-ai and others
+have it.
+"""
 
 import contextlib
 import sys
@@ -7,8 +9,8 @@ from typing import Any
 
 _LOCALS = ("self", "agent", "from_agent", "run_context", "ctx")
 _SKIPPED = frozenset(
-    {"_butfor_inside", "butfor", "httpx", "httpx2", "openai", "anthropic", "ollama", "litellm", "asyncio", "anyio",
-     "contextvars", "threading", "concurrent"}
+    {"_butfor_inside", "butfor", "httpx", "httpx2", "openai", "anthropic", "ollama", "litellm", "asyncio",
+     "anyio", "contextvars", "threading", "concurrent"}
 )  # fmt: skip
 
 

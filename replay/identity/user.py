@@ -17,11 +17,13 @@ def name() -> "str | None":
 
 
 class agent:  # noqa: N801
-    """Names whoever asks a model: `with butfor.agent("Writer"):`, or `@butfor.agent("Writer")` on a function."""
+    """Names whoever asks a model: `with butfor.agent("Writer"):`, or `@butfor.agent("Writer")` on a
+    function.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._tokens: "list[contextvars.Token[str | None]]" = []
+        self._tokens: list[contextvars.Token[str | None]] = []
 
     def __enter__(self) -> None:
         self._tokens.append(current.set(self._name))
@@ -51,7 +53,8 @@ class agent:  # noqa: N801
 def tool(function: Any) -> Any:
     """A function that is a tool: recorded, and answered from the recording while it is called as it was.
 
-    Arguments and result should be JSON values; what is none makes the tool run again in every replay that allows it.
+    Arguments and result should be JSON values; what is none makes the tool run again in every replay that
+    allows it.
     """
     signature = inspect.signature(function)
 

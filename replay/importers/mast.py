@@ -229,7 +229,7 @@ def _appworld(text: str) -> _Talk:
         if match["code"]:
             turns.append(_Turn("CodeExecutor", said, "tool", (speaker,)))
         elif who == "Send_message":
-            turns.append(_Turn("send_message", said, "tool", (speaker,)))
+            turns.append(_Turn("send_message", said, "tool", ("Supervisor",)))
         elif match["what"] in ("Response from", "Reply from"):
             speaker = who
             turns.append(_Turn(who, said, "llm", ("CodeExecutor", "send_message", "environment")))

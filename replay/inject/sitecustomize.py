@@ -1,6 +1,8 @@
-"""Python runs this at start-up in every program that butfor starts: it sets the interceptor up, and then makes way.
+"""Python runs this at start-up in every program that butfor starts: it sets the interceptor up, and then
+makes way.
 
-It and what it loads stand on nothing but the standard library, because the program has an environment of its own.
+It and what it loads stand on nothing but the standard library, because the program has an environment of its
+own.
 """
 
 import importlib.machinery

@@ -66,7 +66,9 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def heard(dialect: Dialect, reply: Reply) -> Completion:
-    """The answer in a response, which it keeps as `raw`; an empty one where the response is an error or garbage."""
+    """The answer in a response, which it keeps as `raw`; an empty one where the response is an error or
+    garbage.
+    """
     raw = reply.model_dump_json(exclude_defaults=True)
     if reply.failed or reply.base64:
         return empty().model_copy(update={"raw": raw})

@@ -17,7 +17,9 @@ _RENAMED = {"stop_sequences": "stop"}
 
 
 def call(body: Body) -> Call:
-    """The call of a request; a tool's result, which the API puts into a user's message, is a message of its own."""
+    """The call of a request; a tool's result, which the API puts into a user's message, is a message of
+    its own.
+    """
     system = [message("system", body["system"])] if body.get("system") else []
     said = [m for listed in body["messages"] for m in _messages(listed)]
     listed_tools = body.get("tools") or ()

@@ -11,7 +11,8 @@ Body = Mapping[str, Any]
 """A JSON object, as a client sent it or a server answered."""
 
 PORTABLE = frozenset(
-    {"temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "response_format", "tool_choice",
+    {"temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "response_format",
+     "tool_choice",
      "parallel_tool_calls", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "n",
      "reasoning_effort", "logit_bias"}
 )  # fmt: skip

@@ -14,7 +14,9 @@ _VOLATILE = re.compile(
 
 
 def identity(call: Call) -> Call:
-    """The call with uuids, timestamps and memory addresses replaced by placeholders; ids are renamed by its key."""
+    """The call with uuids, timestamps and memory addresses replaced by placeholders; ids are renamed by
+    its key.
+    """
     messages = tuple(_stable(message) for message in call.messages)
     return call if messages == call.messages else call.model_copy(update={"messages": messages})
 

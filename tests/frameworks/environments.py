@@ -52,14 +52,17 @@ FRAMEWORKS = (
     ),
     Framework(
         "Microsoft Agent Framework",
-        ("agent-framework-core==1.23.0", "agent-framework-openai==1.17.0", "agent-framework-orchestrations==1.4.0"),
+        ("agent-framework-core==1.23.0", "agent-framework-openai==1.17.0"),
         "agent_framework_team",
         TEAM,
     ),
 )  # fmt: skip
 
 CLIENTS = Framework(
-    "clients", ("openai==2.54.*", "anthropic>=2", "ollama==0.6.3", "litellm==1.106.2"), "client_variants", ("Writer",)
+    "clients",
+    ("openai==2.54.*", "anthropic>=2", "ollama==0.6.3", "litellm==1.106.2"),
+    "client_variants",
+    ("Writer",),
 )
 
 

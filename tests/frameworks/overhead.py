@@ -1,4 +1,6 @@
-"""What recording and replaying cost a program: `python tests/frameworks/overhead.py`, medians against the bare client."""
+"""What recording and replaying cost a program: `python tests/frameworks/overhead.py`, medians against the
+bare client.
+"""
 
 import json
 import os
@@ -27,11 +29,15 @@ with httpx.Client(timeout=60) as client:
         times.append(time.perf_counter() - started)
 open(os.environ["TIMES"], "w").write(json.dumps(times))
 """
-ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "y" * 200}, "finish_reason": "stop"}]})
+ANSWER = json.dumps(
+    {"choices": [{"message": {"role": "assistant", "content": "y" * 200}, "finish_reason": "stop"}]}
+)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer, or the measurement is of delayed acknowledgements
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -55,7 +61,8 @@ def main() -> None:
     for size in (2_000, 50_000, 400_000):
         bare, recorded, replayed = _measured(size)
         adds = (recorded - bare) * 1000
-        print(f"| {size // 1000} KB | {bare * 1000:.2f} | {recorded * 1000:.2f} | {replayed * 1000:.2f} | {adds:.2f} ms |")
+        cells = (f"{seconds * 1000:.2f}" for seconds in (bare, recorded, replayed))
+        print(f"| {size // 1000} KB | {' | '.join(cells)} | {adds:.2f} ms |")
     server.shutdown()
 
 
@@ -82,7 +89,7 @@ def _measured(size: int) -> tuple[float, float, float]:
 
 
 def _median(path: str) -> float:
-    return statistics.median(json.loads(Path(path).read_text()))
+    return float(statistics.median(json.loads(Path(path).read_text())))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Makes docs/frameworks.md: every framework's program recorded, replayed, changed and blamed, in its own environment.
+"""Makes docs/frameworks.md: every framework's program recorded, replayed, changed and blamed, in its own
+environment.
 
-`python tests/frameworks/table.py [-o FILE] [NAME …]`; without names, all of them. Exit status 1 where one falls short.
+`python tests/frameworks/table.py [-o FILE] [NAME …]`; without names, all of them. Exit status 1 where one
+falls short.
 """
 
 import argparse
@@ -18,22 +20,25 @@ from typing import Any, NamedTuple
 PROGRAMS = Path(__file__).parent.parent / "programs"
 sys.path[:0] = [str(PROGRAMS.parent)]
 
-from frameworks.environments import CLIENTS, FRAMEWORKS, Framework, python_of  # noqa: E402
 from programs.llm_server import ModelServer  # noqa: E402
 
 from butfor.replay.trace import Step, Trace, read_trace  # noqa: E402
+from frameworks.environments import CLIENTS, FRAMEWORKS, Framework, python_of  # noqa: E402
 
 RIGHT, WRONG = "2,102,650", "3,000,000"
 JUDGE = ("--judge", "contains", "--expected", RIGHT)
 DEAD = "http://127.0.0.1:9/v1"
 HEAD = """# Frameworks
 
-Made by `python tests/frameworks/table.py`: unmodified programs (tests/programs), each in an environment of its own, against a
-loopback model server whose every answer ends in a random mark, so that a replayed answer cannot be mistaken for a live one.
+Made by `python tests/frameworks/table.py`: unmodified programs (tests/programs), each in an environment
+of its own, against a loopback model server whose every answer ends in a random mark, so that a replayed answer
+cannot be mistaken for a live one.
 The tool says 2,102,650; the Researcher's answer after it says 3,000,000, and the others pass that on.
 
-- **calls**: model calls recorded, and tool calls held back and answered in a replay (an agent behind a tool runs again)
-- **offline**: calls answered by `butfor check` with the model server gone, and whether the output was the same
+- **calls**: model calls recorded, and tool calls held back and answered in a replay (an agent behind
+  a tool runs again)
+- **offline**: calls answered by `butfor check` with the model server gone, and whether the output was the
+  same
 - **agents**: whether every agent got its own name
 - **flips**: whether the corrected answer of the Researcher makes the run succeed (`butfor whatif`)
 - **blame**: what `butfor blame` names; the planted mistake is the Researcher's answer after the tool's
@@ -57,7 +62,12 @@ def run(framework: Framework, url: str, *, stream: bool) -> Row:
     """Record, check, change and blame one program."""
     started = time.monotonic()
     command = [str(python_of(framework)), str(PROGRAMS / f"{framework.program}.py")]
-    environment = {**os.environ, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "x", "PYTHONPATH": str(PROGRAMS)}
+    environment = {
+        **os.environ,
+        "OPENAI_BASE_URL": f"{url}/v1",
+        "OPENAI_API_KEY": "x",
+        "PYTHONPATH": str(PROGRAMS),
+    }
     environment["STREAM"] = "1" if stream else ""
     with tempfile.TemporaryDirectory() as folder:
         environment["BUTFOR_CACHE"] = f"{folder}/answers"
@@ -90,7 +100,9 @@ def run(framework: Framework, url: str, *, stream: bool) -> Row:
         seconds=time.monotonic() - started,
         right=good and bool(checked.get("identical")) and named == set(framework.agents),
     )
-    print(f"{row.name}: {row.calls} | {row.offline} | {row.agents} | {row.flips} | {row.blame}", file=sys.stderr)
+    print(
+        f"{row.name}: {row.calls} | {row.offline} | {row.agents} | {row.flips} | {row.blame}", file=sys.stderr
+    )
     return row
 
 
@@ -99,11 +111,17 @@ def _changed(trace: Trace, butfor: Any) -> tuple[str, str, bool]:
     if wrong is None:
         return "no mistake was made", "–", False
     output = wrong.output.replace(WRONG, RIGHT)
-    found = _json(butfor("whatif", "run.json", "--step", str(wrong.index), "--output", output, *JUDGE, "--json"))
+    found = _json(
+        butfor("whatif", "run.json", "--step", str(wrong.index), "--output", output, *JUDGE, "--json")
+    )
     flipped = bool((found.get("changed") or {}).get("success"))
     audit = _json(butfor("blame", "run.json", "--corrector", "corrector:corrector", *JUDGE, "--json"))
     verdict, step = audit.get("verdict"), audit.get("step")
-    says = f"{verdict}: step {step} ({audit.get('agent')})" if verdict == "blamed" else str(verdict or audit["error"])
+    says = (
+        f"{verdict}: step {step} ({audit.get('agent')})"
+        if verdict == "blamed"
+        else str(verdict or audit["error"])
+    )
     if step == wrong.index:
         says += ", the planted one"
     return "yes" if flipped else "no", says, flipped and step == wrong.index
@@ -137,7 +155,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """The table."""
     head = "| | calls | offline | agents | flips | blame | seconds |\n|---|---|---|---|---|---|---|\n"
     lines = (
-        f"| {r.name} | {r.calls} | {r.offline} | {r.agents} | {r.flips} | {r.blame} | {r.seconds:.0f} |\n" for r in rows
+        f"| {r.name} | {r.calls} | {r.offline} | {r.agents} | {r.flips} | {r.blame} | {r.seconds:.0f} |\n"
+        for r in rows
     )
     return f"{HEAD}\n{head}{''.join(lines)}"
 
@@ -151,7 +170,9 @@ def main() -> int:
     wanted = [f for f in (*FRAMEWORKS, CLIENTS) if not chosen.names or f.name in chosen.names]
     with ModelServer() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        rows = [run(f, server.url, stream=s) for f in wanted for s in ((False, True) if f.streams else (False,))]
+        rows = [
+            run(f, server.url, stream=s) for f in wanted for s in ((False, True) if f.streams else (False,))
+        ]
         server.shutdown()
     text = as_markdown(rows)
     if chosen.output:

@@ -113,8 +113,8 @@ def litellm_ollama():
 
 
 VARIANTS = (
-    openai_sync, openai_stream, openai_raw, anthropic_sync, anthropic_stream, ollama_sync, ollama_stream, ollama_async,
-    litellm_sync, litellm_async, litellm_anthropic, litellm_ollama,
+    openai_sync, openai_stream, openai_raw, anthropic_sync, anthropic_stream, ollama_sync, ollama_stream,
+    ollama_async, litellm_sync, litellm_async, litellm_anthropic, litellm_ollama,
 )  # fmt: skip
 
 if __name__ == "__main__":

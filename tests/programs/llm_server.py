@@ -1,7 +1,9 @@
-"""A loopback model server for every API, playing a team with one planted mistake: `python llm_server.py [PORT]`.
+"""A loopback model server for every API, playing a team with one planted mistake: `python llm_server.py
+[PORT]`.
 
-The tool says 2,102,650; the Researcher then says 3,000,000, and everybody after it repeats what they read. Every text
-ends in a random mark, so that an answer that was replayed can be told from one that was given anew.
+The tool says 2,102,650; the Researcher then says 3,000,000, and everybody after it repeats what they read.
+Every text ends in a random mark, so that an answer that was replayed can be told from one that was given
+anew.
 """
 
 import json

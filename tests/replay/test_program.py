@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs.llm_server import ModelServer
+from programs.llm_server import Handler, ModelServer
 
 from butfor.cache.errors import Divergence, ProgramFailed, ProviderError
 from butfor.cache.provider import Cached, Offline, Provider
@@ -221,7 +221,7 @@ def test_a_run_that_asks_nothing_any_more_is_an_error(server: ModelServer, folde
 def test_a_program_that_hangs_is_ended(server: ModelServer, folder: Path) -> None:
     trace = recorded(folder, TEAM.format(url=server.url))
     (folder / "app.py").write_text("import time; time.sleep(60)")
-    with pytest.raises(ProgramFailed, match="longer than 0.5 s"):
+    with pytest.raises(ProgramFailed, match=r"longer than 0\.5 s"):
         Program(COMMAND, timeout=0.5).check(trace)
 
 
@@ -283,9 +283,11 @@ def test_json_in_json_is_kept(server: ModelServer, folder: Path) -> None:
     assert [json.loads(line)["kind"] for line in lines] == ["llm"] * len(trace.steps)
 
 
-def test_a_refused_live_call_ends_the_run(server: ModelServer, folder: Path) -> None:
+def test_a_refused_live_call_ends_the_run(
+    server: ModelServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trace = recorded(folder, TEAM.format(url=server.url))
-    server.RequestHandlerClass = type("Gone", (server.RequestHandlerClass,), {"do_POST": _refuse})  # type: ignore[misc]
+    monkeypatch.setattr(Handler, "do_POST", _refuse)
     edits = treated(trace, [Intervention(kind="given", step=0, output="The population is 1")])
     with pytest.raises(ProviderError, match=r"answered 404: .*gone"):
         rerun(trace, edits, executor=Program(COMMAND), live=live())

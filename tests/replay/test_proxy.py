@@ -38,9 +38,11 @@ def ask(base, path, said, name=None, **more):
 def said(text):
     return [{"role": "user", "content": text}]
 
-first = ask("OPENAI_BASE_URL", "/chat/completions", said("I am the Researcher; lookup: 2,102,650"), name="Scout")
+task = said("I am the Researcher; lookup: 2,102,650")
+first = ask("OPENAI_BASE_URL", "/chat/completions", task, name="Scout")
 fact = first["choices"][0]["message"]["content"]
-draft = ask("ANTHROPIC_BASE_URL", "/v1/messages", said(fact), system="I am the Writer", max_tokens=9)["content"][0]["text"]
+second = ask("ANTHROPIC_BASE_URL", "/v1/messages", said(fact), system="I am the Writer", max_tokens=9)
+draft = second["content"][0]["text"]
 review = [{"role": "system", "content": "I am the Reviewer"}, *said(draft)]
 print(ask("OLLAMA_HOST", "/api/chat", review, stream=False)["message"]["content"])
 """
@@ -62,7 +64,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
         thread.join()
 
 
-def test_a_program_behind_the_proxy(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_behind_the_proxy(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

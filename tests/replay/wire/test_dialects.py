@@ -72,9 +72,14 @@ REQUESTS: dict[str, dict[str, Any]] = {
             {"role": "user", "content": "How many?"},
             {
                 "role": "assistant",
-                "content": [{"type": "tool_use", "id": "call_1", "name": "lookup", "input": {"city": "Paris"}}],
+                "content": [
+                    {"type": "tool_use", "id": "call_1", "name": "lookup", "input": {"city": "Paris"}}
+                ],
             },
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "2,102,650"}]},
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "2,102,650"}],
+            },
         ],
         "tools": [{"name": "lookup", "description": "Look it up.", "input_schema": SCHEMA}],
     },
@@ -186,7 +191,7 @@ def test_events_of_an_anthropic_stream_add_up() -> None:
 
 
 def test_a_conversation_on_the_server_is_put_back_into_the_request() -> None:
-    before = [
+    before: list[dict[str, Any]] = [
         {"type": "message", "role": "user", "content": "How many?"},
         {"type": "reasoning", "id": "rs_1", "summary": []},
         {

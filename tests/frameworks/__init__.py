@@ -1,0 +1,1 @@
+"""Scripts that run every framework in an environment of its own."""
