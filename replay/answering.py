@@ -113,7 +113,8 @@ class Exchange:
         what = reply.broken or f"{reply.status}: {' '.join(reply.body.split())[:300]}"
         raise ProviderError(
             f"{self.call.agent} ({self.call.model}) was asked live at "
-            f"{self.head['host']}:{self.head['port']}, and answered {what}; correct that, or let another model answer (--swap AGENT=provider:model)"
+            f"{self.head['host']}:{self.head['port']}, and answered {what}; correct that, or let "
+            "another model answer (--swap AGENT=provider:model)"
         )
 
     def _ran(self) -> Completion:

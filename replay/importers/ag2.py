@@ -19,9 +19,10 @@ from .sniffing import is_list, keys
 
 FORMAT = "ag2"
 _AGENT = "agent"
-_TEXT = re.compile(r"""(?:content|text)=('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")""", re.DOTALL)
+_STRING = r"""('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")"""
+_TEXT = re.compile(rf"(?:content|text)={_STRING}", re.DOTALL)
 _CALL = re.compile(
-    r"ToolCallEvent\(id=([^,\s]{1,200}), name='([^']{0,200})', arguments=('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")"
+    rf"ToolCallEvent\(id=([^,\s]{{1,200}}), name='([^']{{0,200}})', arguments={_STRING}", re.DOTALL
 )
 _COUNT = re.compile(r"(prompt|completion)_tokens=(\d{1,15})\b")
 

@@ -138,8 +138,9 @@ class _Links:
             inside = [self._said[said][-1] for said in shorter if _stands(said, text)]
             named = [by[-1] for name, by in self._asked.items() if len(name) >= _ID and name in text]
             echoed = [i for i, echo in self._echoes if echo in text]
-            verbatim = [(i, "verbatim") for i in (*inside, *echoed)]
-            known = self._scanned[text] = (*((i, "tool call") for i in named), *verbatim)
+            found: list[tuple[int, Basis]] = [(i, "verbatim") for i in (*inside, *echoed)]
+            found += [(i, "tool call") for i in named]
+            known = self._scanned[text] = tuple(found)
         return known
 
     def _heard(self, step: Step, found: dict[int, Basis]) -> int | None:

@@ -1,7 +1,8 @@
 """MAST-Data (mcemri/MAST-Data): runs of seven multi-agent systems, each kept as the text of its log.
 
-How a run is cut into turns depends on the system; it is told by the text itself. Where a system says who talks
-to whom (ChatDev's pairs, HyperAgent's reports), only those hear it. The labels are of whole runs; none is read.
+How a run is cut into turns depends on the system; it is told by the text itself. Where a system says who
+talks to whom (ChatDev's pairs, HyperAgent's reports), only those hear it. Labels are of whole runs, and not
+read.
 """
 
 import re

@@ -96,7 +96,7 @@ def _place(span: Span) -> tuple[float, float]:
 
 def _named(span: Span, tree: _Tree) -> Step:
     assert span.step is not None  # noqa: S101
-    agent = tree.agent(span) or "agent"
+    agent = tree.agent(span) or span.step.agent or "agent"
     times = {"started": span.started, "ended": span.ended}
     if span.step.kind == "tool":
         audience = (agent,) if span.step.audience is None else span.step.audience

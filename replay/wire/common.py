@@ -12,9 +12,8 @@ Body = Mapping[str, Any]
 
 PORTABLE = frozenset(
     {"temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "response_format",
-     "tool_choice",
-     "parallel_tool_calls", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "n",
-     "reasoning_effort", "logit_bias"}
+     "tool_choice", "parallel_tool_calls", "presence_penalty", "frequency_penalty", "logprobs",
+     "top_logprobs", "n", "reasoning_effort", "logit_bias"}
 )  # fmt: skip
 """Parameters that mean the same to every provider here, by their Chat Completions names."""
 

@@ -81,7 +81,7 @@ def items(body: Body) -> list[Body]:
 def response(values: list[Any]) -> Body:
     """The whole response: the body itself, or what the closing event of a stream holds."""
     whole = (v.get("response", v) for v in reversed(values))
-    return next(body for body in whole if body.get("output"))  # type: ignore[no-any-return]
+    return next(body for body in whole if body.get("output"))
 
 
 def inlined(body: Body, before: Iterable[Body]) -> dict[str, Any]:

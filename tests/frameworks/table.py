@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,13 +22,13 @@ PROGRAMS = Path(__file__).parent.parent / "programs"
 sys.path[:0] = [str(PROGRAMS.parent)]
 
 from programs.llm_server import ModelServer  # noqa: E402
+from servers import unused_port  # noqa: E402
 
 from butfor.replay.trace import Step, Trace, read_trace  # noqa: E402
 from frameworks.environments import CLIENTS, FRAMEWORKS, Framework, python_of  # noqa: E402
 
 RIGHT, WRONG = "2,102,650", "3,000,000"
 JUDGE = ("--judge", "contains", "--expected", RIGHT)
-DEAD = "http://127.0.0.1:9/v1"
 HEAD = """# Frameworks
 
 Made by `python tests/frameworks/table.py`: unmodified programs (tests/programs), each in an environment
@@ -58,13 +59,14 @@ class Row(NamedTuple):
     right: bool
 
 
-def run(framework: Framework, url: str, *, stream: bool) -> Row:
+def run(framework: Framework, *, stream: bool) -> Row:
     """Record, check, change and blame one program."""
     started = time.monotonic()
+    port = unused_port()
     command = [str(python_of(framework)), str(PROGRAMS / f"{framework.program}.py")]
     environment = {
         **os.environ,
-        "OPENAI_BASE_URL": f"{url}/v1",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
         "OPENAI_API_KEY": "x",
         "PYTHONPATH": str(PROGRAMS),
     }
@@ -74,22 +76,25 @@ def run(framework: Framework, url: str, *, stream: bool) -> Row:
         work = Path(folder) / "work"
         work.mkdir()
 
-        def butfor(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        def butfor(*arguments: str) -> subprocess.CompletedProcess[str]:
             line = [sys.executable, "-m", "butfor", *arguments, "--", *command]
-            env = {**environment, **changed}
-            return subprocess.run(line, cwd=work, env=env, capture_output=True, text=True, check=False)
+            return subprocess.run(
+                line, cwd=work, env=environment, capture_output=True, text=True, check=False
+            )
 
-        made = butfor("record", "-o", "run.json")
+        with served(port):
+            made = butfor("record", "-o", "run.json")
         if made.returncode or not (work / "run.json").exists():
             why = made.stderr.strip().splitlines()[-1:] or ["no output"]
             return Row(framework.name, why[0], "–", "–", "–", "–", time.monotonic() - started, False)
         trace = read_trace((work / "run.json").read_text())
-        checked = _json(butfor("check", "run.json", "--json", OPENAI_BASE_URL=DEAD))
+        checked = _json(butfor("check", "run.json", "--json"))
         named = {step.agent for step in trace.steps if step.kind == "llm"}
         if framework is CLIENTS:
             flips, blamed, good = "–", "–", True
         else:
-            flips, blamed, good = _changed(trace, butfor)
+            with served(port):
+                flips, blamed, good = _changed(trace, butfor)
     row = Row(
         name=f"{framework.name}, streamed" if stream else framework.name,
         calls=_counted(trace),
@@ -104,6 +109,17 @@ def run(framework: Framework, url: str, *, stream: bool) -> Row:
         f"{row.name}: {row.calls} | {row.offline} | {row.agents} | {row.flips} | {row.blame}", file=sys.stderr
     )
     return row
+
+
+@contextmanager
+def served(port: int) -> Iterator[None]:
+    """The model server at a port, for as long as the block runs."""
+    with ModelServer(port) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
 
 
 def _changed(trace: Trace, butfor: Any) -> tuple[str, str, bool]:
@@ -168,12 +184,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     chosen = parser.parse_args()
     wanted = [f for f in (*FRAMEWORKS, CLIENTS) if not chosen.names or f.name in chosen.names]
-    with ModelServer() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        rows = [
-            run(f, server.url, stream=s) for f in wanted for s in ((False, True) if f.streams else (False,))
-        ]
-        server.shutdown()
+    rows = [run(f, stream=s) for f in wanted for s in ((False, True) if f.streams else (False,))]
     text = as_markdown(rows)
     if chosen.output:
         chosen.output.write_text(text)

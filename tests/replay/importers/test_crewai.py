@@ -52,9 +52,9 @@ def test_what_failed_is_a_step_with_an_error(told: Told) -> None:
         **place,
     }
     lost = {"type": "llm_call_failed", "event_id": "2", "call_id": "c", "error": "429", **place}
-    over = {"type": "crew_kickoff_failed", "event_id": "3", "error": "gave up", **place}
+    over = {"type": "crew_kickoff_failed", "event_id": "3", "error": "gave up", **place, "agent_role": None}
     text = "\n".join(map(json.dumps, (asked, lost, over)))
     assert crewai.sniff(text)
     trace = crewai.load(text, name="events.jsonl")
-    assert told(trace) == ["0 Writer llm", "1 Writer control"]
+    assert told(trace) == ["0 Writer llm", "1 crew control"]
     assert [step.error for step in trace.steps] == ["429", "gave up"]

@@ -90,7 +90,7 @@ def test_a_sample_that_was_stopped(told: Told) -> None:
     sample = {**json.loads(_sample(1)), "error": {"message": "out of memory"}, "limit": {"type": "token"}}
     text = f'{HEADER[:-1]}, "samples": [{json.dumps(sample)}]}}'
     trace = inspect_eval.load(text, name="log.json")
-    assert told(trace) == ["0 agent llm", "1 inspect control, reads 0 by order", "2 inspect control"] or True
+    assert told(trace) == ["0 agent llm", "1 inspect control", "2 inspect control"]
     assert [step.error for step in trace.steps] == [None, "out of memory", "token limit"]
 
 

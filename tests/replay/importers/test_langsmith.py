@@ -1,4 +1,4 @@
-"""LangSmith's runs: agents by LangChain's name or the graph's node, inputs and parameters of each model call."""
+"""LangSmith's runs: agents by LangChain's name or the graph's node, the input of each model call."""
 
 import json
 from collections.abc import Callable

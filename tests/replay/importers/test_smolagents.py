@@ -33,8 +33,8 @@ def test_full_steps(logs: Path, told: Told) -> None:
 
 def test_an_action_that_failed() -> None:
     text = (
-        '[{"task": "Go."}, {"step_number": 1, "timing": {"start_time": 1.0, "end_time": 2.0}, "model_output": "x",'
-        ' "tool_calls": [], "error": {"type": "AgentParsingError", "message": "no code"}}]'
+        '[{"task": "Go."}, {"step_number": 1, "timing": {"start_time": 1.0, "end_time": 2.0}, '
+        '"model_output": "x", "tool_calls": [], "error": {"type": "AgentParsingError", "message": "no code"}}]'
     )
     assert smolagents.sniff(text)
     trace = smolagents.load(text, name="memory.json")

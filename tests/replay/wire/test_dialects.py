@@ -163,7 +163,7 @@ def test_chunks_of_a_stream_add_up() -> None:
 
 
 def test_events_of_an_anthropic_stream_add_up() -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"usage": {"input_tokens": 7}}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "ping"},
