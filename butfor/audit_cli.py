@@ -25,7 +25,9 @@ def whatif(
     log: o.Log,
     command: o.Command = None,
     step: Annotated[int | None, typer.Option(help="The step to change (0-based).")] = None,
-    output: Annotated[str | None, typer.Option(help="The step's new output; @FILE reads it from a file.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="The step's new output; @FILE reads it from a file.")
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Let the step say nothing.")] = False,
     resample: Annotated[bool, typer.Option("--resample", help="Ask the step's agent again.")] = False,
     swap: Annotated[list[str] | None, typer.Option(help="AGENT=provider:model; may be repeated.")] = None,
@@ -121,7 +123,9 @@ def pack(
     run = opened(log)
     settings = run.last_settings(cache)
     keys = _pack(run, settings, output, cache, command)
-    what = f"{keys} answers of its last audit" if settings else "no answers: it was not audited with this cache"
+    what = (
+        f"{keys} answers of its last audit" if settings else "no answers: it was not audited with this cache"
+    )
     print(f"{output}: {log.name} with {what}; {output.stat().st_size} bytes")
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import options as o
 from . import audit_cli
+from . import options as o
 from .cache_cli import app as cache_app
 from .opened import open_store, opened, out, print_json, write
 
@@ -28,7 +28,9 @@ audit_cli.add_to(app)
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
 ) -> None:
     """Print the version where it is asked for."""
     if show:
@@ -52,7 +54,9 @@ def import_(
         sys.stdout.write(trace.to_json())
         return
     write(output, trace.to_json())
-    print(f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}")
+    print(
+        f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}"
+    )
 
 
 @app.command()
@@ -108,10 +112,14 @@ def check(
     digest = sha256(again.to_json().encode()).hexdigest()
     calls = len(recording.recorded)
     if as_json:
-        print_json({"identical": same, "calls": calls, "hits": calls, "sha256": digest, "fidelity": trace.fidelity})
+        print_json(
+            {"identical": same, "calls": calls, "hits": calls, "sha256": digest, "fidelity": trace.fidelity}
+        )
     else:
         verdict = "reproduced byte for byte" if same else "NOT reproduced: the outputs differ"
-        print(f"{log.name}: {calls} calls, {calls} answered from the recording, 0 live; {verdict} (sha256 {digest})")
+        print(
+            f"{log.name}: {calls} calls, {calls} answered from the recording, 0 live; {verdict} (sha256 {digest})"
+        )
     raise typer.Exit(0 if same else 1)
 
 
@@ -145,10 +153,18 @@ def bench(
     from . import bench as b
 
     settings = o.chosen(
-        model=model, corrector=corrector, judge=judge, search=search, repeats=repeats, calls=max_calls, params=param
+        model=model,
+        corrector=corrector,
+        judge=judge,
+        search=search,
+        repeats=repeats,
+        calls=max_calls,
+        params=param,
     )
     folder = Path(what[0]) if what and len(what) == 1 and Path(what[0]).is_dir() else None
-    rows = b.over_logs(folder, settings, open_store(cache)) if folder else b.over_scenarios(what or (), settings)
+    rows = (
+        b.over_logs(folder, settings, open_store(cache)) if folder else b.over_scenarios(what or (), settings)
+    )
     if as_json:
         print_json(b.as_json(rows))
     else:

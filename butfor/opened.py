@@ -33,7 +33,12 @@ class Opened(NamedTuple):
         return self.case.store if self.case else open_store(cache)
 
     def session(
-        self, settings: "Settings", *, cache: Path | None, offline: bool = False, command: list[str] | None = None
+        self,
+        settings: "Settings",
+        *,
+        cache: Path | None,
+        offline: bool = False,
+        command: list[str] | None = None,
     ) -> "Session":
         """A session on it; offline for a case, and with the program where a command is given."""
         from . import programs

@@ -13,9 +13,12 @@ from butfor.cache.errors import ButforError
 if TYPE_CHECKING:
     from .settings import Settings
 
-Log = Annotated[Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")]
+Log = Annotated[
+    Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")
+]
 Command = Annotated[
-    list[str] | None, typer.Argument(metavar="-- CMD …", help="The program that made the run, to be run again.")
+    list[str] | None,
+    typer.Argument(metavar="-- CMD …", help="The program that made the run, to be run again."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: docs/schema).")]
 Cache = Annotated[
@@ -23,7 +26,9 @@ Cache = Annotated[
 ]
 Search = Annotated[str | None, typer.Option("--search", help="earliest, bisect, or exhaustive.")]
 Model = Annotated[str | None, typer.Option(help="provider:model that plays the agents (openai:…, ollama:…).")]
-Corrector = Annotated[str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")]
+Corrector = Annotated[
+    str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")
+]
 Judge = Annotated[
     str | None,
     typer.Option(
@@ -34,10 +39,12 @@ Judge = Annotated[
 Repeats = Annotated[int | None, typer.Option(help="Draws of each arm, at most.")]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Live calls, at most.")]
 Params = Annotated[
-    list[str] | None, typer.Option("--param", help="NAME=JSON, added to every call of a model; may be repeated.")
+    list[str] | None,
+    typer.Option("--param", help="NAME=JSON, added to every call of a model; may be repeated."),
 ]
 Proxied = Annotated[
-    bool | None, typer.Option("--proxy", help="The program is not Python: its calls come through a loopback server.")
+    bool | None,
+    typer.Option("--proxy", help="The program is not Python: its calls come through a loopback server."),
 ]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds that one run of a program may take.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.")]
@@ -47,7 +54,9 @@ _SETTINGS: Mapping[str, Any] = {
     "model": Model,
     "corrector": Corrector,
     "judge": Judge,
-    "judge_model": Annotated[str | None, typer.Option(help="provider:model that judges with llm; default: --model.")],
+    "judge_model": Annotated[
+        str | None, typer.Option(help="provider:model that judges with llm; default: --model.")
+    ],
     "expected": Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")],
     "tools": Annotated[
         str | None,
@@ -57,14 +66,17 @@ _SETTINGS: Mapping[str, Any] = {
         ),
     ],
     "schedule": Annotated[
-        str | None, typer.Option(help="Who acts next after a change: recorded, or model (the team's selector).")
+        str | None,
+        typer.Option(help="Who acts next after a change: recorded, or model (the team's selector)."),
     ],
     "search": Search,
     "repeats": Repeats,
     "confidence": Annotated[
         float | None, typer.Option(help="That no innocent step is blamed, between 0.5 and 1.")
     ],
-    "effect": Annotated[float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")],
+    "effect": Annotated[
+        float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")
+    ],
     "controls": Annotated[
         bool | None, typer.Option("--controls/--no-controls", help="Run the controls of a blamed step.")
     ],
@@ -80,7 +92,8 @@ _SETTINGS: Mapping[str, Any] = {
         float | None, typer.Option("--max-time", help="Seconds after which no live call is begun.")
     ],
     "prices": Annotated[
-        list[str] | None, typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated.")
+        list[str] | None,
+        typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated."),
     ],
     "params": Params,
     "jobs": Annotated[int | None, typer.Option(help="Runs drawn side by side.")],
@@ -180,4 +193,6 @@ def _price(text: str) -> dict[str, float]:
     try:
         return {"input": float(cost_in), "output": float(cost_out if slash else cost_in)}
     except ValueError:
-        raise ButforError(f"--price …={text!r} is not of the form IN/OUT (dollars per million tokens)") from None
+        raise ButforError(
+            f"--price …={text!r} is not of the form IN/OUT (dollars per million tokens)"
+        ) from None

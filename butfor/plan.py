@@ -58,8 +58,12 @@ def planned(trace: Trace, settings: Settings) -> Plan:
     decisive = sum(_draws(rule, True, len(candidates)))
     steps = tuple(_step(trace, step, innocent, decisive, 2 * rule.repeats) for step in candidates)
     middle = len(steps) // 2
-    expected = [s.calls_innocent for s in steps[:middle]] + [s.calls_decisive for s in steps[middle : middle + 1]]
-    tokens = [s.tokens_innocent for s in steps[:middle]] + [s.tokens_decisive for s in steps[middle : middle + 1]]
+    expected = [s.calls_innocent for s in steps[:middle]] + [
+        s.calls_decisive for s in steps[middle : middle + 1]
+    ]
+    tokens = [s.tokens_innocent for s in steps[:middle]] + [
+        s.tokens_decisive for s in steps[middle : middle + 1]
+    ]
     price = settings.prices.get(settings.model or "")
     most = sum(s.tokens_most for s in steps)
     return Plan(
@@ -84,8 +88,8 @@ def as_terminal(plan: Plan) -> RenderableType:
         numbers = (step.reaches, step.calls_innocent, step.calls_decisive, step.calls_most, step.tokens_most)
         table.add_row(str(step.step), Text(excerpt(step.agent, limit=40)), *(f"{n:,}" for n in numbers))
     lines = (
-        f"  expected  about {plan.calls_expected:,} calls, {plan.tokens_expected:,} tokens{_price(plan.dollars_expected)}"
-        " (the middle step decisive, those before it innocent)",
+        f"  expected  about {plan.calls_expected:,} calls, {plan.tokens_expected:,} tokens"
+        f"{_price(plan.dollars_expected)} (the middle step decisive, those before it innocent)",
         f"  at most   {plan.calls_most:,} calls, {plan.tokens_most:,} tokens{_price(plan.dollars_most)}",
         "  Not counted: answers that are stored already, the controls, sets of steps, an llm judge. --max-calls, "
         "--max-cost and --max-time stop the audit; it goes on later where it was.",
@@ -116,7 +120,7 @@ def _tokens(trace: Trace, step: int) -> int:
 
 
 def _draws(rule: Rule, helps: bool, candidates: int) -> tuple[int, int]:
-    """The draws of both arms until the rule decides, where every treated draw ends alike and no control succeeds."""
+    """The draws of both arms until the rule decides, where all treated draws end alike and no control succeeds."""
     treated, control = Counts(0, 0), Counts(0, 0)
     while rule.decide(treated, control, candidates=candidates) == "draw":
         more = rule.next_draws(treated, control)

@@ -26,7 +26,10 @@ def schema(name: str) -> str:
     """The text of one schema file."""
     # a trace is written without its defaults, the others in full
     mode: Literal["validation", "serialization"] = "validation" if name == "trace" else "serialization"
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name].model_json_schema(mode=mode)}
+    found = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **SCHEMAS[name].model_json_schema(mode=mode),
+    }
     return json.dumps(found, indent=1, sort_keys=True) + "\n"
 
 

@@ -160,7 +160,9 @@ class Session:
         """The model for a part, or the agents' model where it has none of its own."""
         named = model or self.settings.model
         if named is None:
-            raise ModelUnavailable(f"no model {does}; give --model provider:model (or {option}), such as ollama:qwen3")
+            raise ModelUnavailable(
+                f"no model {does}; give --model provider:model (or {option}), such as ollama:qwen3"
+            )
         return named
 
     def _naive(self, experiment: Experiment) -> int:

@@ -50,15 +50,21 @@ def changes(
     """
     ways = [output is not None, remove, resample]
     if (step is None) == any(ways) or sum(ways) > 1:
-        raise ButforError("--step needs exactly one of --output, --remove and --resample, and each of them needs --step")
+        raise ButforError(
+            "--step needs exactly one of --output, --remove and --resample, and each of them needs --step"
+        )
     if step is None and not swaps:
-        raise ButforError("nothing to change; give --step N with --output, --remove or --resample, or --swap AGENT=MODEL")
+        raise ButforError(
+            "nothing to change; give --step N with --output, --remove or --resample, or --swap AGENT=MODEL"
+        )
     if step is not None and not 0 <= step < len(trace.steps):
         raise ButforError(f"there is no step {step}; the run has steps 0 to {len(trace.steps) - 1}")
     found = [_swap(trace, agent, model) for agent, model in swaps.items()]
     if step is not None:
         if trace.steps[step].kind not in ("llm", "tool"):
-            raise ButforError(f"step {step} is by {trace.steps[step].agent}, and no answer to a call; it cannot be changed")
+            raise ButforError(
+                f"step {step} is by {trace.steps[step].agent}, and no answer to a call; it cannot be changed"
+            )
         found.append(_at(step, output, remove))
     return tuple(found)
 
@@ -99,10 +105,22 @@ def as_terminal(found: WhatIf) -> RenderableType:
         if found.trial.error:
             lines.append(Text(f"  cut short: {excerpt(found.trial.error)}"))
     lines.append(Text("  simulated: agents and tools were played by models, unless marked recorded"))
-    return Group(*lines, Text(""), beside(found.continuation, other="changed"), Text(""), Text(f"  cost  {cost_line(found.cost)}"))
+    return Group(
+        *lines,
+        Text(""),
+        beside(found.continuation, other="changed"),
+        Text(""),
+        Text(f"  cost  {cost_line(found.cost)}"),
+    )
 
 
-_PAST = {"given": "given", "remove": "removed", "resample": "asked again", "correct": "corrected", "swap": "swapped"}
+_PAST = {
+    "given": "given",
+    "remove": "removed",
+    "resample": "asked again",
+    "correct": "corrected",
+    "swap": "swapped",
+}
 
 
 def _outcome(found: WhatIf) -> str:
@@ -130,4 +148,3 @@ def _at(step: int, output: str | None, remove: bool) -> Intervention:
         except (OSError, UnicodeDecodeError) as error:
             raise ButforError(f"--output {output}: {error}") from None
     return Intervention(kind="given", step=step, output=output)
-

@@ -108,8 +108,9 @@ def attribute(
 ) -> Attribution:
     """Search, then say what the trials show.
 
-    `controls` runs those of a blamed step, `per_agent` adds each agent's share. The first step whose effect is above the threshold is blamed if every candidate before it was excluded or had
-    nothing to correct; where one of those could not be tried, the audit is undetermined.
+    The first step whose effect is above the threshold is blamed if every candidate before it was excluded or had
+    nothing to correct; where one of those could not be tried, the audit is undetermined. `controls` runs those of a
+    blamed step, `per_agent` adds each agent's share.
     """
     search(experiment)
     shares = agent_shares(experiment) if per_agent else ()
@@ -126,7 +127,9 @@ def attribute(
                 "effect": trial.effect,
                 "interval": trial.interval,
                 "controls": run_controls(experiment, trial) if controls else (),
-                "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
+                "continuation": continuation(recorded, example.trace.steps, trial.steps[0])
+                if example
+                else (),
                 "repaired": example.outcome if example else None,
             }
         )
@@ -137,7 +140,9 @@ def _controlled(found: Attribution) -> Attribution:
     """The verdict in the light of its controls: one that contradicts it downgrades it, one that weakens it is told."""
     broken = [c for c in found.controls if c.passed is False and c.kind in ("no-op", "placebo")]
     leaking = [c for c in found.controls if c.passed is False and c.kind == "elsewhere"]
-    caveats = [f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking]
+    caveats = [
+        f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking
+    ]
     if not broken:
         return found.model_copy(update={"caveats": tuple(caveats)})
     why = {
@@ -145,13 +150,17 @@ def _controlled(found: Attribution) -> Attribution:
         "placebo": "a mere respacing of the recorded answer repairs the run too",
     }
     reasons = [why[c.kind] for c in broken]
-    sentence = f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
+    sentence = (
+        f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
+    )
     update = {"verdict": "undetermined", "sentence": sentence, "agent": None, "step": None, "members": ()}
     return found.model_copy(update={**update, "caveats": (*reasons, *caveats)})
 
 
 def _verdict(experiment: Experiment) -> Attribution:
-    singles = {t.steps[0]: t for t in experiment.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"}
+    singles = {
+        t.steps[0]: t for t in experiment.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"
+    }
     flipping = sorted(step for step, trial in singles.items() if trial.finding == "flips")
     open_steps = _open(experiment, singles)
     base = _base(experiment, flipping)
@@ -162,8 +171,10 @@ def _verdict(experiment: Experiment) -> Attribution:
         steps = min(sets, key=lambda t: (len(t.steps), t.steps)).steps
         names = ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
         sentence = f"No single step suffices: only with steps {names} corrected together would this run have succeeded."
-        roles: dict[int, Role] = {step: "only together" for step in steps}
-        return base.model_copy(update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles})
+        roles: dict[int, Role] = dict.fromkeys(steps, "only together")
+        return base.model_copy(
+            update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles}
+        )
     if open_steps:
         verdict, sentence = _undecided(experiment, open_steps)
         return base.model_copy(update={"verdict": verdict, "sentence": sentence})
@@ -173,7 +184,9 @@ def _verdict(experiment: Experiment) -> Attribution:
 
 def _open(experiment: Experiment, singles: dict[int, Trial]) -> list[int]:
     """The candidates of which nothing is known yet."""
-    untested = [u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"]
+    untested = [
+        u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"
+    ]
     undecided = [step for step, trial in singles.items() if trial.finding == "undecided"]
     return sorted({*untested, *undecided})
 
@@ -210,7 +223,7 @@ def _base(experiment: Experiment, flipping: Sequence[int]) -> Attribution:
     return Attribution(
         verdict="no flip",
         sentence="",
-        roles={step: "sufficient" for step in flipping},
+        roles=dict.fromkeys(flipping, "sufficient"),
         confidence=experiment.rule.confidence,
         threshold=experiment.rule.effect,
         large=experiment.rule.large,

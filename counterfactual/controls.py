@@ -33,7 +33,10 @@ def run_controls(experiment: Experiment, blamed: Trial) -> tuple[Control, ...]:
     if len(blamed.steps) > 1:
         return (noop,)
     recorded = experiment.trace.steps[step].output
-    controls = [noop, _tried(experiment, "placebo", Intervention(kind="given", step=step, output=placebo(recorded)))]
+    controls = [
+        noop,
+        _tried(experiment, "placebo", Intervention(kind="given", step=step, output=placebo(recorded))),
+    ]
     other = _another_step(experiment, step)
     if other is not None:
         moved = Intervention(kind="given", step=other, output=blamed.interventions[0].output)
@@ -54,10 +57,14 @@ def placebo(text: str) -> str:
     return _SENTENCE_END.sub(swap, text)
 
 
-def _tried(experiment: Experiment, kind: Literal["placebo", "elsewhere", "resample"], change: Intervention) -> Control:
+def _tried(
+    experiment: Experiment, kind: Literal["placebo", "elsewhere", "resample"], change: Intervention
+) -> Control:
     trial = experiment.trial(change)
     passed = None if kind == "resample" else trial.finding != "flips"
-    return Control(kind=kind, step=change.step or 0, passed=passed, arm=trial.treated, detail=trial.error or "")
+    return Control(
+        kind=kind, step=change.step or 0, passed=passed, arm=trial.treated, detail=trial.error or ""
+    )
 
 
 def _another_step(experiment: Experiment, step: int) -> int | None:

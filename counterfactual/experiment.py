@@ -154,7 +154,9 @@ class Experiment:
         Raises:
             ButforError: a run could not be finished.
         """
-        edits = treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
+        edits = (
+            treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
+        )
         models = _models(interventions)
         self.parallel(partial(self.draw, edits, sample, models) for sample in range(draws))
         return _arm([self.draw(edits, sample, models).outcome for sample in range(draws)])

@@ -10,7 +10,7 @@ from butfor.cache.provider import Provider
 from butfor.replay.trace import Outcome, Trace, final_answer
 
 NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3})?|[-+]?\.\d+", re.IGNORECASE)
-_LONGESTNUMBER = 100
+_LONGEST_NUMBER = 100
 """Characters; a model that repeats one digit for pages says no number."""
 _BOLD = re.compile(r"\*\*(.+?)\*\*|\\boxed\{([^{}]*)\}", re.DOTALL)
 _STATED = re.compile(
@@ -175,7 +175,7 @@ def _spelled(number: str) -> str:
 
 def number_value(text: str) -> Fraction | None:
     """The number a text is, exactly; `None` where it is not one number."""
-    match = NUMBER.fullmatch(text.strip()) if len(text) <= _LONGESTNUMBER else None
+    match = NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST_NUMBER else None
     return Fraction(match[0].replace(",", "")) if match else None
 
 

@@ -30,7 +30,7 @@ _TAGS = re.compile(r"\A\s*<message>\n?|\n?</message>\s*\Z")
 class Proposer(Protocol):
     """Says how a step should have gone."""
 
-    def __call__(self, trace: Trace, step: int) -> Iterable[Intervention]:
+    def __call__(self, trace: Trace, step: int, /) -> Iterable[Intervention]:
         """The corrections to try at a step, best first; none where there is nothing to correct."""
         ...
 

@@ -196,9 +196,12 @@ def _fact_lines(found: Attribution) -> Iterator[tuple[str, str]]:
         yield "caveat", caveat
     for share in found.agents:
         low, high = share.interval
-        yield excerpt(share.agent, limit=24), (
-            f"all {share.steps} messages corrected: {_ratio(share.arm)} succeed, effect {share.effect:+.2f} "
-            f"({low:+.2f} … {high:+.2f}); share of the blame {share.share:+.2f}"
+        yield (
+            excerpt(share.agent, limit=24),
+            (
+                f"all {share.steps} messages corrected: {_ratio(share.arm)} succeed, effect {share.effect:+.2f} "
+                f"({low:+.2f} … {high:+.2f}); share of the blame {share.share:+.2f}"
+            ),
         )
     yield "cost", cost_line(found.cost)
     if found.verdict != "blamed":

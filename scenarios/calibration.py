@@ -1,8 +1,8 @@
-"""How often verdicts are right, and what they cost, on generated causal models: `python -m butfor.scenarios.calibration`.
+"""How often verdicts are right and what they cost, on generated models: `python -m butfor.scenarios.calibration`.
 
-Each audit here uses the product's rule on draws from a model's exact chances of success, so that thousands fit in
-a minute; the planted pairs are found by the product's own search over whole runs. Every innocent step gets a correction too (a
-rewording), which is the hardest case: a corrector that says "nothing to correct" costs one call a step.
+Each audit here uses the product's rule on draws from a model's exact chances of success, so that thousands fit in a
+minute; planted pairs are found by the product's own search over whole runs. Every innocent step gets a correction too
+(a rewording), which is the hardest case: a corrector that says "nothing to correct" costs one call a step.
 """
 
 import random
@@ -21,6 +21,8 @@ from .played import pairs_found
 SEED = 20_261_123
 _LENGTHS = (8, 20, 50, 100)
 _EXHAUSTIVE_REPEATS = 64
+_CONFIDENCES = (0.8, 0.9, 0.95, 0.99, 0.999)
+_REPEATS = (4, 6, 8, 10, 12, 16, 20, 30)
 
 
 class Audit(NamedTuple):
@@ -63,9 +65,11 @@ class Found(NamedTuple):
 class Cost(NamedTuple):
     """Cost against certainty."""
 
-    confidence: float
+    rule: Rule
     agreement: float
     """Of settled verdicts with exhaustive search at 64 repeats."""
+    agreement_of_all: float
+    """The same among all audits, an unsettled one counting as none."""
     coverage: float
     share: float
     """Of the exhaustive search's calls."""
@@ -105,7 +109,9 @@ def false_blame(audits: int, *, recovery: float | None, seed: int = SEED) -> tup
         else:
             model = generate(chance, topology="relay", length=6, recovery=recovery, noise=0.0, noticing=0.0)
             while model.planted[0] < 4:
-                model = generate(chance, topology="relay", length=6, recovery=recovery, noise=0.0, noticing=0.0)
+                model = generate(
+                    chance, topology="relay", length=6, recovery=recovery, noise=0.0, noticing=0.0
+                )
             rates, planted = [model.rates(step) for step in range(6)], model.planted[0]
         found = _audit(random.Random(f"{seed}/{index}"), rates, [1] * len(rates), Rule())
         wrong += found.blamed is not None and found.blamed != planted
@@ -134,24 +140,32 @@ def planted_found(length: int, audits: int, *, seed: int = SEED) -> Found:
     )
 
 
-def cost_curve(audits: int, confidences: Sequence[float], *, seed: int = SEED) -> list[Cost]:
-    """Cost and agreement with exhaustive search, at each confidence, over the same failures."""
+def cost_curve(audits: int, rules: Sequence[Rule], *, hard: bool = False, seed: int = SEED) -> list[Cost]:
+    """Cost and agreement with exhaustive search by each rule, over the same failures.
+
+    `hard` failures recover by themselves up to three times in ten, and noise spoils a repaired run as often.
+    """
     chance = random.Random(f"{seed}/cost")
     cases = []
     for _ in range(audits):
         length = chance.choice(_LENGTHS[:3])
-        model = _failing(chance, length)
+        model = _failing(chance, length, hard=hard)
         cases.append((length, [model.rates(step) for step in range(length)], _reach(model)))
-    exhaustive = [_exhaustive(random.Random(f"{seed}/{i}"), rates, reach) for i, (_, rates, reach) in enumerate(cases)]
+    exhaustive = [
+        _exhaustive(random.Random(f"{seed}/{i}"), rates, reach) for i, (_, rates, reach) in enumerate(cases)
+    ]
     curve = []
-    for confidence in confidences:
-        rule = Rule(confidence=confidence)
-        found = [_audit(random.Random(f"{seed}/{i}/a"), rates, reach, rule) for i, (_, rates, reach) in enumerate(cases)]
+    for rule in rules:
+        found = [
+            _audit(random.Random(f"{seed}/{i}/a"), rates, reach, rule)
+            for i, (_, rates, reach) in enumerate(cases)
+        ]
         settled = [(a, e) for a, e in zip(found, exhaustive, strict=True) if a.settled]
         curve.append(
             Cost(
-                confidence,
-                sum(a.blamed == e.blamed for a, e in settled) / len(settled),
+                rule,
+                sum(a.blamed == e.blamed for a, e in settled) / max(1, len(settled)),
+                sum(a.blamed == e.blamed for a, e in settled) / audits,
                 len(settled) / audits,
                 statistics.median(a.calls / e.calls for a, e in zip(found, exhaustive, strict=True)),
                 statistics.median(a.calls / case[0] for a, case in zip(found, cases, strict=True)),
@@ -160,23 +174,30 @@ def cost_curve(audits: int, confidences: Sequence[float], *, seed: int = SEED) -
     return curve
 
 
-def plot(curve: Sequence[Cost], folder: Path) -> None:
-    """The curve of cost against certainty, as cost.png and cost.svg."""
+def plot(folder: Path) -> None:
+    """The curve of cost against certainty as the draws allowed grow, as cost.png and cost.svg in a folder."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    axes.plot([c.full_runs for c in curve], [c.agreement for c in curve], marker="o", color="#1b6ca8")
-    for point in curve:
-        axes.annotate(
-            f"{point.confidence:g}", (point.full_runs, point.agreement), textcoords="offset points", xytext=(6, -12)
+    for hard, name, color in ((False, "little noise", "#1b6ca8"), (True, "much noise", "#b3541e")):
+        curve = cost_curve(200, [Rule(repeats=repeats) for repeats in _REPEATS], hard=hard)
+        axes.plot(
+            [c.full_runs for c in curve], [c.agreement_of_all for c in curve], "o-", color=color, label=name
         )
+        for point in curve:
+            place = (point.full_runs, point.agreement_of_all)
+            axes.annotate(
+                f"{point.rule.repeats}", place, textcoords="offset points", xytext=(5, -11), fontsize=8
+            )
     axes.set_xlabel("median cost of an audit, in runs of the whole length")
-    axes.set_ylabel("agreement with exhaustive search at 64 repeats")
-    axes.set_title("Cost against certainty (labels: --confidence)", loc="left")
+    axes.set_ylabel("settled, and equal to exhaustive search")
+    axes.set_ylim(0, 1.05)
+    axes.set_title("Cost against certainty (labels: --repeats)", loc="left")
     axes.grid(alpha=0.3)
+    axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     for kind in ("png", "svg"):
         figure.savefig(folder / f"cost.{kind}", dpi=150, metadata={"Date": None} if kind == "svg" else None)
@@ -228,7 +249,8 @@ def _exhaustive(chance: random.Random, rates: Sequence[Rates], reach: Sequence[i
     blamed = None
     for step, rate in enumerate(rates):
         low, _ = _fixed(
-            _drawn(chance, rate.treated, _EXHAUSTIVE_REPEATS), _drawn(chance, rate.control, _EXHAUSTIVE_REPEATS)
+            _drawn(chance, rate.treated, _EXHAUSTIVE_REPEATS),
+            _drawn(chance, rate.control, _EXHAUSTIVE_REPEATS),
         )
         if blamed is None and low > Rule().effect:
             blamed = step
@@ -240,13 +262,12 @@ def _scan(chance: random.Random, rates: Sequence[Rates]) -> int | None:
     return next((step for step, rate in enumerate(rates) if chance.random() < rate.treated), None)
 
 
-def _failing(chance: random.Random, length: int) -> CausalModel:
+def _failing(chance: random.Random, length: int, *, hard: bool = False) -> CausalModel:
     """A failure with one planted step, noise that spoils a repaired run one time in ten, and some self-recovery."""
     topology = chance.choice(TOPOLOGIES)
-    recovery = chance.choice((0.0, 0.05, 0.1))
-    return generate(
-        chance, topology=topology, length=length, recovery=recovery, noise=0.1 / length, noticing=0.1 / length
-    )
+    recovery = chance.choice((0.0, 0.16, 0.3) if hard else (0.0, 0.05, 0.1))
+    noise = (0.3 if hard else 0.1) / length
+    return generate(chance, topology=topology, length=length, recovery=recovery, noise=noise, noticing=noise)
 
 
 def _some_rates(chance: random.Random) -> Rates:
@@ -291,14 +312,19 @@ def report(write: Callable[[str], object] = print) -> Iterator[None]:
         )
         yield
     for either, word in ((False, "AND"), (True, "OR")):
-        write(f"planted {word} pairs, whole runs: right set and roles {pairs_found(200, either=either, seed=SEED):.1%}")
-        yield
-    for cost in cost_curve(300, (0.8, 0.9, 0.95, 0.99, 0.999)):
         write(
-            f"confidence {cost.confidence:5g}: agreement with exhaustive {cost.agreement:.1%} at {cost.coverage:.1%} "
-            f"coverage, {cost.share:.1%} of its calls, median {cost.full_runs:.1f} full runs"
+            f"planted {word} pairs, whole runs: right set and roles {pairs_found(200, either=either, seed=SEED):.1%}"
         )
-    yield
+        yield
+    for hard in (False, True):
+        for cost in cost_curve(300, [Rule(confidence=confidence) for confidence in _CONFIDENCES], hard=hard):
+            write(
+                f"{'much' if hard else 'little'} noise, confidence {cost.rule.confidence:5g}: "
+                f"agreement with exhaustive "
+                f"{cost.agreement:.1%} at {cost.coverage:.1%} coverage, {cost.share:.1%} of its calls, median "
+                f"{cost.full_runs:.1f} full runs"
+            )
+        yield
 
 
 def main() -> None:
@@ -306,7 +332,7 @@ def main() -> None:
     for _ in report():
         sys.stdout.flush()
     if len(sys.argv) > 1:
-        plot(cost_curve(300, (0.8, 0.9, 0.95, 0.99, 0.999)), Path(sys.argv[1]))
+        plot(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

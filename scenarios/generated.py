@@ -1,8 +1,8 @@
 """Causal models of failing runs with a known decisive step: generated, and exact.
 
-Every step is good or bad. A step that may err does so with its own chance whenever it is drawn; a step whose input is bad
-is bad too, unless it notices (with a small chance). The run succeeds when its last step is good. The planted step erred
-in the recording, and errs again when it is drawn again unless it recovers by itself.
+Every step is good or bad. A step errs with its own chance whenever it is drawn; a step whose input is bad is bad too,
+unless it notices (with a small chance). The run succeeds when its last step is good. The planted step erred in the
+recording, and errs again when it is drawn again unless it recovers by itself.
 """
 
 import random
@@ -105,7 +105,8 @@ class CausalModel:
         last = {i: step for step, read in enumerate(self.inputs) for i in read}
         last[len(self.inputs) - 1] = len(self.inputs)
         return tuple(
-            frozenset(i for i in range(step + 1) if last.get(i, -1) > step) for step in range(len(self.inputs))
+            frozenset(i for i in range(step + 1) if last.get(i, -1) > step)
+            for step in range(len(self.inputs))
         )
 
 
@@ -151,7 +152,7 @@ def _fan_in(length: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _orchestrator(length: int) -> tuple[tuple[int, ...], ...]:
-    """A leader and delegates by turns: a delegate reads its instruction, the leader its own last word and the answer."""
+    """A leader and delegates by turns: a delegate reads its instruction, the leader its last word and the answer."""
     return tuple(
         () if step == 0 else (step - 1,) if step % 2 else (step - 2, step - 1) for step in range(length)
     )

@@ -48,7 +48,7 @@ def play(model: CausalModel, call: Call) -> str:
     if step is None:
         raise ValueError("a generated agent answers only for a step of its run")
     read = {int(i): word == "good" for message in call.messages for i, word in _SAID.findall(message.text)}
-    chance = random.Random(f"{call.params.get('seed')}/{step}").random()  # noqa: S311
+    chance = random.Random(f"{call.params.get('seed')}/{step}").random()
     fed = model.fed(step, [read[i] for i in model.inputs[step]])
     return _says(step, chance < model.chance_of_good(step, fed))
 

@@ -170,7 +170,7 @@ class Scenario:
 
 def _view(messages: Sequence[Message], agent: str | None, seed: object) -> View:
     said = [_spoken(message, agent or "") for message in messages if message.role != "system"]
-    return View(said, random.Random(f"{seed}/{agent}"))  # noqa: S311
+    return View(said, random.Random(f"{seed}/{agent}"))
 
 
 def _spoken(message: Message, agent: str) -> tuple[str, str]:

@@ -15,15 +15,13 @@ from .assemble import assemble
 from .fields import Field, parse_records
 from .messages import question_to_tool
 from .plain_chat import conversation
-from .sniffing import is_list, keys
+from .sniffing import all_named, keys
 
 FORMAT = "ag2"
 _AGENT = "agent"
 _STRING = r"""('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")"""
 _TEXT = re.compile(rf"(?:content|text)={_STRING}", re.DOTALL)
-_CALL = re.compile(
-    rf"ToolCallEvent\(id=([^,\s]{{1,200}}), name='([^']{{0,200}})', arguments={_STRING}", re.DOTALL
-)
+_CALL = re.compile(rf"ToolCallEvent\(id=([^,\s]{{1,200}}), name='([^']{{0,200}})', arguments={_STRING}", re.DOTALL)
 _COUNT = re.compile(r"(prompt|completion)_tokens=(\d{1,15})\b")
 
 
@@ -32,8 +30,7 @@ def sniff(head: str) -> bool:
     found = keys(head)
     if "cls" in found:
         return True
-    named = found.get("name", 0) == found.get("role", 0) > 0
-    return is_list(head) and named and "content" in found and "type" not in found
+    return all_named(head) and "content" in found and "type" not in found
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -47,9 +44,7 @@ def load(text: str, *, name: str) -> Trace:
         return _from_events(records, name)
     trace = conversation(_as_chat(records), format=FORMAT, name=name)
     stop = "TERMINATE" if "TERMINATE" in trace.steps[-1].output else None
-    return trace.model_copy(
-        update={"team": trace.team.model_copy(update={"selector": "chat", "stop_word": stop})}
-    )
+    return trace.model_copy(update={"team": trace.team.model_copy(update={"selector": "chat", "stop_word": stop})})
 
 
 def _as_chat(records: list[Field]) -> list[Field]:
@@ -136,9 +131,7 @@ def _text(field: Field | None) -> str:
 
 def _calls(field: Field | None) -> tuple[ToolCall, ...]:
     found = _CALL.findall(field.text()) if field is not None else []
-    return tuple(
-        ToolCall(id=i.strip("'\""), name=named, arguments=_literal(given)) for i, named, given in found
-    )
+    return tuple(ToolCall(id=i.strip("'\""), name=named, arguments=_literal(given)) for i, named, given in found)
 
 
 def _usage(field: Field | None) -> Usage | None:

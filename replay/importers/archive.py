@@ -37,9 +37,7 @@ def read_archive(content: bytes, *, name: str, largest: int) -> str:
     files = [file for file in members if file.startswith("samples/") and file.endswith(".json")]
     samples = [members[file] for file in files]
     if header is None or not samples:
-        raise LogFormatError(
-            f"{name}: an archive, but no Inspect log (it has no header.json and samples/*.json)"
-        )
+        raise LogFormatError(f"{name}: an archive, but no Inspect log (it has no header.json and samples/*.json)")
     if sum(info.file_size for info in (header, *samples)) > largest:
         raise LogFormatError(f"{name}: unpacked it is larger than {largest >> 20} MB; split it")
     texts = [_member(content, info, name) for info in (header, *samples)]

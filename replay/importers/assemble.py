@@ -36,9 +36,7 @@ def assemble(
         LogFormatError: there are no steps, or they contradict each other.
     """
     if not steps:
-        raise LogFormatError(
-            f"{name}: nobody acts in it: no model call, tool call or message; is the log complete?"
-        )
+        raise LogFormatError(f"{name}: nobody acts in it: no model call, tool call or message; is the log complete?")
     numbered = [step.model_copy(update={"index": index}) for index, step in enumerate(steps)]
     try:
         return Trace(

@@ -39,11 +39,7 @@ def sniff(head: str) -> bool:
     found = keys(head).keys()
     if "emission_sequence" in found:
         return False
-    events = (
-        "delivery_stage" in found
-        or {"agent_id", "prompt_tokens"} <= found
-        or {"agent_id", "tool_name"} <= found
-    )
+    events = "delivery_stage" in found or {"agent_id", "prompt_tokens"} <= found or {"agent_id", "tool_name"} <= found
     result = {"source", "models_usage"} <= found or {"messages/source", "messages/models_usage"} <= found
     return events or result
 
@@ -55,12 +51,7 @@ def load(text: str, *, name: str) -> Trace:
         LogFormatError: a field is missing or wrong.
     """
     records = parse_records(text, name=name)
-    if (
-        len(records) == 1
-        and records[0].is_object
-        and records[0].get("messages")
-        and records[0].get("type") is None
-    ):
+    if len(records) == 1 and records[0].is_object and records[0].get("messages") and records[0].get("type") is None:
         stop = records[0].maybe_text("stop_reason")
         return from_messages(records[0].listed("messages"), name=name, stop_reason=stop)
     if all(record.is_object and record.get("source") for record in records):
@@ -162,9 +153,7 @@ class _Events:
             kind="tool",
             output=plain(record.get("result")),
             audience=(_acting(record),),
-            call=question_to_tool(
-                call or tool_call(Field({"name": named, "arguments": given and given.value}, named))
-            ),
+            call=question_to_tool(call or tool_call(Field({"name": named, "arguments": given and given.value}, named))),
             error=self._failed.get(call.id) if call else None,
             ended=self._times.get(("", call.id)) if call else None,
         )
@@ -177,9 +166,7 @@ class _Events:
                 continue
             self._seen.add((said.source, text))
             if said.kind.endswith("Message"):
-                person = any(
-                    p.kind == "UserInputRequestedEvent" for p in self._published if p.source == said.source
-                )
+                person = any(p.kind == "UserInputRequestedEvent" for p in self._published if p.source == said.source)
                 kind: Kind = "control" if said.kind == "StopMessage" else "human" if person else "tool"
                 yield Step(index=0, agent=said.source, kind=kind, output=text, ended=said.time)
 
@@ -292,9 +279,7 @@ def _message_steps(item: Field, kinds: Mapping[str, Kind], asked: Mapping[str, T
         return []
     if named == "ToolCallExecutionEvent":
         return [_result(result, source, asked, time) for result in item.listed("content")]
-    calls = (
-        tuple(tool_call(call) for call in item.listed("content")) if named == "ToolCallRequestEvent" else ()
-    )
+    calls = tuple(tool_call(call) for call in item.listed("content")) if named == "ToolCallRequestEvent" else ()
     return [
         Step(
             index=0,

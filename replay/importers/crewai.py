@@ -131,9 +131,7 @@ def _asked(event: Field, begun: Field) -> Step:
 
 
 def _question(begun: Field, asked: Field) -> Call:
-    params: dict[str, JsonValue] = {
-        key: value.json() for key in _PARAMS if (value := begun.get(key)) is not None
-    }
+    params: dict[str, JsonValue] = {key: value.json() for key in _PARAMS if (value := begun.get(key)) is not None}
     if stops := begun.listed("stop_sequences"):
         params["stop"] = [plain(stop) for stop in stops]
     given = asked.items() if asked.is_list else [Field({"role": "user", "content": asked.text()}, asked.name)]
@@ -187,9 +185,7 @@ def _described(item: Field) -> Tool:
 def _unquoted(field: Field) -> Field:
     """A value without the `repr` that CrewAI writes in place of whatever is nested deeply."""
     if field.is_object:
-        return Field(
-            {key: _unquoted(value).value for key, value in field.fields().items()}, field.name, field.path
-        )
+        return Field({key: _unquoted(value).value for key, value in field.fields().items()}, field.name, field.path)
     if not field.is_text or field.text()[:1] not in ("'", '"', "{", "["):
         return field
     text = field.text()

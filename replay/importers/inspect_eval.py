@@ -62,9 +62,7 @@ class _Sample:
         pool = sample.dig("events_data", "messages")
         self._pool = pool.items() if pool is not None else []
         self._events = [Field(self._whole(e.value), e.name, e.path) for e in sample.listed("events")]
-        self._begun = {
-            event.text("id"): event for event in self._events if event.maybe_text("event") == "span_begin"
-        }
+        self._begun = {event.text("id"): event for event in self._events if event.maybe_text("event") == "span_begin"}
         self._taken: set[str] = set()
 
     def trace(self, name: str) -> Trace:
@@ -99,9 +97,7 @@ class _Sample:
 
     def _act(self, event: Field) -> Span | None:
         kind = event.maybe_text("event")
-        if kind not in ("model", "tool") or (
-            event.get("pending") is not None and event.get("completed") is None
-        ):
+        if kind not in ("model", "tool") or (event.get("pending") is not None and event.get("completed") is None):
             return None
         identifier, parent = event.maybe_text("uuid") or event.where, event.maybe_text("span_id")
         started, ended = event.time("timestamp"), event.time("completed")
@@ -195,9 +191,7 @@ class _Sample:
             stopped = self._sample.get(key)
             if stopped is not None:
                 kind = stopped.maybe_text("type") if stopped.is_object else None
-                text = (
-                    stopped.maybe_text("message") if stopped.is_object else None
-                ) or f"{kind or 'a'} {key}"
+                text = (stopped.maybe_text("message") if stopped.is_object else None) or f"{kind or 'a'} {key}"
                 end = self._sample.time("completed_at") or 1e12
                 step = Step(index=0, agent="inspect", kind="control", output="", error=text)
                 found.append(Span(f"{key} of the sample", None, "inspect", step, None, end, end))

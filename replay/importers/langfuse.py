@@ -152,9 +152,7 @@ def _call(observation: Field, messages: tuple[Message, ...]) -> Call:
     parameters = _either(observation, "modelParameters", "model_parameters")
     parameters = parameters.parsed() if parameters is not None else None
     params: dict[str, JsonValue] = {}
-    for key, value in (
-        parameters.fields() if parameters is not None and parameters.is_object else {}
-    ).items():
+    for key, value in (parameters.fields() if parameters is not None and parameters.is_object else {}).items():
         params[key] = value.json()
     model = _either(observation, "model", "providedModelName", "provided_model_name")
     return Call(

@@ -66,12 +66,9 @@ def _trace(record: Field, name: str) -> Trace:
     talk = _talk(_trajectory(record))
     if not talk.turns:
         where = record.where
-        raise LogFormatError(
-            f"{where}: this log of {system} has no turns that can be told apart; convert it first"
-        )
+        raise LogFormatError(f"{where}: this log of {system} has no turns that can be told apart; convert it first")
     steps = [
-        Step(index=0, agent=turn.agent, kind=turn.kind, output=turn.text, audience=turn.audience)
-        for turn in talk.turns
+        Step(index=0, agent=turn.agent, kind=turn.kind, output=turn.text, audience=turn.audience) for turn in talk.turns
     ]
     model = record.maybe_text("llm_name")
     agents = [Agent(name=turn.agent, model=model) for turn in talk.turns if turn.kind == "llm"]
@@ -100,8 +97,7 @@ def _listed(log: Field) -> _Talk:
     if all(item.is_text for item in items):
         return _told("\n".join(item.text() for item in items))
     turns = [
-        _Turn(item.maybe_text("name") or item.text("role"), plain(item.get("content")), _kind(item))
-        for item in items
+        _Turn(item.maybe_text("name") or item.text("role"), plain(item.get("content")), _kind(item)) for item in items
     ]
     return _Talk(turns)
 
@@ -171,9 +167,7 @@ _STAMPED = re.compile(r"\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 def _metagpt_acts(text: str) -> _Talk:
     found = _blocks(_METAGPT_ACT, text)
-    return _Talk(
-        [_Turn(match[1].strip(), _STAMPED.split(body, maxsplit=1)[0].strip()) for match, body in found]
-    )
+    return _Talk([_Turn(match[1].strip(), _STAMPED.split(body, maxsplit=1)[0].strip()) for match, body in found])
 
 
 _MAGENTIC = re.compile(r"^-{4,} (\S[^\n]*?) -{4,}[ \t]*$", re.MULTILINE)
@@ -187,9 +181,7 @@ def _magentic(text: str) -> _Talk:
 
 
 _HYPERAGENT = re.compile(r"^[ \t]*HyperAgent_\S+ - \w+ - ", re.MULTILINE)
-_REPLY = re.compile(
-    r"(?:Inner-(?P<inner>\w+)-Assistant|(?P<outer>\w+))'s Response:|(?P<source>\w+)->(?P<target>\w+):"
-)
+_REPLY = re.compile(r"(?:Inner-(?P<inner>\w+)-Assistant|(?P<outer>\w+))'s Response:|(?P<source>\w+)->(?P<target>\w+):")
 _INTERN = re.compile(r"Intern Name:\s*(\w+)")
 
 

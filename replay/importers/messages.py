@@ -102,9 +102,7 @@ def tool_call(field: Field) -> ToolCall:
     if function.is_text:
         function = field
     named = function.get("name") or function.need("function", "the tool's name")
-    given = next(
-        (f for key in ("arguments", "args", "input", "parameters") if (f := function.get(key))), None
-    )
+    given = next((f for key in ("arguments", "args", "input", "parameters") if (f := function.get(key))), None)
     identifier = field.get("id") or field.get("call_id") or field.get("tool_call_id")
     return ToolCall(id=identifier.text() if identifier else "", name=named.text(), arguments=arguments(given))
 
@@ -226,9 +224,7 @@ def logprobs(field: Field | None) -> tuple[TokenLogprob, ...] | None:
     """The tokens' natural log-probabilities, under `content` as the Chat Completions API gives them."""
     if field is None or not field.is_object:
         return None
-    found = [
-        TokenLogprob(item.text("token"), item.need("logprob").number()) for item in field.listed("content")
-    ]
+    found = [TokenLogprob(item.text("token"), item.need("logprob").number()) for item in field.listed("content")]
     return tuple(found) or None
 
 

@@ -111,9 +111,7 @@ class _Spans:
         room = self._room(record)
         outside = self._by_id.get(room)
         asked_by = (_tool_name(outside),) if outside is not None else ()
-        return (
-            (*self._members.get(room, {}), *(found for found in asked_by if found)) if self._rooms else None
-        )
+        return (*self._members.get(room, {}), *(found for found in asked_by if found)) if self._rooms else None
 
     @property
     def _rooms(self) -> bool:
@@ -148,12 +146,7 @@ class _Spans:
 
     def _tool(self, record: Field, data: Field) -> Step:
         output = data.get("output") or data.get("to_agent")
-        known = {
-            call.id
-            for r in self._records
-            if _kind(r) in ("response", "generation")
-            for call in _said_calls(r)
-        }
+        known = {call.id for r in self._records if _kind(r) in ("response", "generation") for call in _said_calls(r)}
         call = _question(record)
         if known:  # real ids are at hand, and the call is found by its name and arguments
             call = call.model_copy(update={"id": ""})

@@ -11,9 +11,8 @@ from ..trace import Step, Trace
 from .assemble import UNKNOWN_MODEL
 from .fields import Field
 from .messages import Answer, answer, arguments, plain, question_to_tool, role, tool
-from .otel import OtelSpan, indexed, read_spans
+from .otel import OtelSpan, begins_with_spans, indexed, read_spans
 from .several import Run, name_of, pick
-from .sniffing import keys
 from .spans import Span, trace_of_spans
 
 FORMAT = "openinference"
@@ -26,9 +25,7 @@ _RESPONSE_PARTS = frozenset(
 
 def sniff(head: str) -> bool:
     """Spans with an attribute of OpenInference's."""
-    found = keys(head).keys()
-    spans = "context/span_id" in found or "resourceSpans" in found or {"span_id", "attributes"} <= found
-    return spans and "openinference.span.kind" in head
+    return begins_with_spans(head, openinference=True)
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -43,9 +40,7 @@ def load(text: str, *, name: str) -> Trace:
 def runs(text: str, *, name: str) -> Mapping[str, Run]:
     """The runs in a file of spans, by their trace ids."""
     traces = read_spans(text, name=name)
-    acting = {
-        trace: spans for trace, spans in traces.items() if any(_kind(s) in ("LLM", "TOOL") for s in spans)
-    }
+    acting = {trace: spans for trace, spans in traces.items() if any(_kind(s) in ("LLM", "TOOL") for s in spans)}
     return {trace: _run(spans, name_of(name, trace, len(acting))) for trace, spans in acting.items()}
 
 
@@ -88,9 +83,7 @@ def _asked(span: OtelSpan) -> Step:
         given = (Message(role="user", content=asked),)
     provider, model = span.text("llm.provider", "llm.system"), span.text("llm.model_name")
     named = f"{provider}:{model}" if provider and model else model or UNKNOWN_MODEL
-    call = (
-        Call(model=named, messages=given, tools=_tools(attributes), params=_params(span)) if given else None
-    )
+    call = Call(model=named, messages=given, tools=_tools(attributes), params=_params(span)) if given else None
     return Step(
         index=0,
         agent="",

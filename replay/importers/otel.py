@@ -6,8 +6,14 @@ from typing import NamedTuple
 
 from .fields import Field, parse_records
 from .messages import plain
+from .sniffing import keys
 
 _INDEXED = re.compile(r"(\d{1,6})\.(.+)")
+
+
+_OPENINFERENCE = re.compile(
+    r'"(?:openinference\.span\.kind|llm\.(?:(?:in|out)put_messages|model_name)|(?:in|out)put\.(?:value|mime_type))'
+)
 
 
 class OtelSpan(NamedTuple):
@@ -31,6 +37,13 @@ class OtelSpan(NamedTuple):
         """The first of these attributes that there is, read as JSON where it is JSON text."""
         found = next((found for key in keys if (found := self.attributes.get(key)) is not None), None)
         return found and found.parsed()
+
+
+def begins_with_spans(head: str, *, openinference: bool) -> bool:
+    """Whether a log begins with spans, and whether OpenInference's attributes are among theirs, as is asked."""
+    found = keys(head).keys()
+    spans = "context/span_id" in found or "resourceSpans" in found or {"span_id", "attributes"} <= found
+    return spans and (_OPENINFERENCE.search(head) is not None) == openinference
 
 
 def read_spans(text: str, *, name: str) -> dict[str, list[OtelSpan]]:

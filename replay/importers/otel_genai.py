@@ -18,9 +18,8 @@ from . import autogen
 from .assemble import UNKNOWN_MODEL
 from .fields import Field
 from .messages import Answer, answer, arguments, message, plain, question_to_tool, role, tool_calls, tools
-from .otel import OtelSpan, indexed, read_spans
+from .otel import OtelSpan, begins_with_spans, indexed, read_spans
 from .several import Run, name_of, pick
-from .sniffing import keys
 from .spans import Span, trace_of_spans
 
 FORMAT = "otel-genai"
@@ -45,9 +44,7 @@ _EVENTS = {
 
 def sniff(head: str) -> bool:
     """Spans, with no attribute of OpenInference's."""
-    found = keys(head).keys()
-    spans = "context/span_id" in found or "resourceSpans" in found or {"span_id", "attributes"} <= found
-    return spans and "openinference.span.kind" not in head
+    return begins_with_spans(head, openinference=False)
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -284,9 +281,7 @@ def _event(event: Field, speaker: str) -> Message:
     return Message(
         role=role(Field(speaker, event.name, event.path)),
         content=plain(body.get("content")),
-        tool_calls=tool_calls(Field({"tool_calls": calls.parsed().value}, calls.name, calls.path))
-        if calls
-        else (),
+        tool_calls=tool_calls(Field({"tool_calls": calls.parsed().value}, calls.name, calls.path)) if calls else (),
         tool_call_id=identifier if speaker == "tool" else None,
     )
 
@@ -298,9 +293,7 @@ def _event_body(event: Field) -> Field:
 
 
 def _usage(span: OtelSpan) -> Usage | None:
-    read = span.attributes.get("gen_ai.usage.input_tokens") or span.attributes.get(
-        "gen_ai.usage.prompt_tokens"
-    )
+    read = span.attributes.get("gen_ai.usage.input_tokens") or span.attributes.get("gen_ai.usage.prompt_tokens")
     wrote = span.attributes.get("gen_ai.usage.output_tokens")
     wrote = wrote or span.attributes.get("gen_ai.usage.completion_tokens")
     if read is None and wrote is None:
@@ -332,9 +325,7 @@ def _with_results(spans: list[Span]) -> list[Span]:
 
 def _autogen(spans: list[OtelSpan], name: str) -> Trace:
     """The messages that AutoGen's agents sent, as its runtime's spans hold them."""
-    sent = [
-        found for span in spans if (body := span.attributes.get("message")) for found in autogen.sent(body)
-    ]
+    sent = [found for span in spans if (body := span.attributes.get("message")) for found in autogen.sent(body)]
     unique = {json.dumps(item.value, sort_keys=True): item for item in sent}
     ordered = sorted(unique.values(), key=lambda item: item.time("created_at") or 0.0)
     if not ordered:
@@ -346,7 +337,5 @@ def _autogen(spans: list[OtelSpan], name: str) -> Trace:
         )
     trace = autogen.from_messages(ordered, name=name, format=FORMAT)
     told = {agent.name: agent.description for agent in _described(spans)}
-    described = tuple(
-        agent.model_copy(update={"description": told.get(agent.name)}) for agent in trace.agents
-    )
+    described = tuple(agent.model_copy(update={"description": told.get(agent.name)}) for agent in trace.agents)
     return trace.model_copy(update={"agents": described})

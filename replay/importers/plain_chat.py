@@ -17,17 +17,13 @@ from .assemble import assemble
 from .fields import Field, parse_records
 from .messages import plain, question_to_tool, tool_calls, usage
 from .several import Run, name_of, pick
-from .sniffing import is_list, keys
+from .sniffing import all_named, keys
 
 FORMAT = "plain-chat"
-_YAML = re.compile(
-    r"\s*(?:---[^\n]*\n)?(?:#[^\n]*\n)*(?:messages:\s*\n)?\s*-[ \t]+(?:role|name|content)[ \t]*:"
-)
+_YAML = re.compile(r"\s*(?:---[^\n]*\n)?(?:#[^\n]*\n)*(?:messages:\s*\n)?\s*-[ \t]+(?:role|name|content)[ \t]*:")
 _KINDS: dict[str, Kind] = {"user": "human", "human": "human", "tool": "tool", "function": "tool"}
 _PROMPTS = ("system", "developer")
-_ELSEWHERE = frozenset(
-    {"agent_id", "event_id", "ns", "inputs", "events", "response", "history", "stop_reason"}
-)
+_ELSEWHERE = frozenset({"agent_id", "event_id", "ns", "inputs", "events", "response", "history", "stop_reason"})
 
 
 def sniff(head: str) -> bool:
@@ -39,8 +35,7 @@ def sniff(head: str) -> bool:
         return False
     if "messages" in found:
         return {"messages/role", "messages/content"} <= found.keys()
-    named = is_list(head) and found.get("name", 0) == found.get("role", 0)
-    return {"role", "content"} <= found.keys() and not named
+    return {"role", "content"} <= found.keys() and not all_named(head)
 
 
 def load(text: str, *, name: str) -> Trace:

@@ -31,6 +31,13 @@ def keys(head: str) -> Mapping[str, int]:
     return found
 
 
+def all_named(head: str) -> bool:
+    """Whether the log is one list of messages that all have a `name`; the last one may be cut off before it."""
+    found = keys(head)
+    named, spoken = found.get("name", 0), found.get("role", 0)
+    return is_list(head) and named > 0 and spoken - named <= (0 if head.rstrip().endswith("]") else 1)
+
+
 def is_list(head: str) -> bool:
     """Whether the log is one JSON list."""
     return head.lstrip()[:1] == "["

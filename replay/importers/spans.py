@@ -113,9 +113,7 @@ def _asked_for(steps: list[Step], acting: Sequence[Span], tree: _Tree) -> list[S
     for index in sorted(range(len(steps)), key=lambda i: acting[i].started or 0.0):
         step, span = steps[index], acting[index]
         if step.kind != "tool":
-            waiting.extend(
-                (step.agent, call) for call in step.tool_calls if call.id and call.id not in answered
-            )
+            waiting.extend((step.agent, call) for call in step.tool_calls if call.id and call.id not in answered)
             continue
         if any(call.id for call in _question(step)):
             continue

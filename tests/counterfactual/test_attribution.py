@@ -28,14 +28,20 @@ def _audit(name: str, **settings: object) -> Attribution:
 
 
 def _with(
-    outcome: Mapping[str, bool], proposed: Sequence[int], *, search: Search = earliest, broken: int | None = None
+    outcome: Mapping[str, bool],
+    proposed: Sequence[int],
+    *,
+    search: Search = earliest,
+    broken: int | None = None,
 ) -> Attribution:
     """An audit of the relay in which the corrected text of a step decides the outcome."""
     trace = scenario("relay").record()
     provider = scenario("relay").provider()
 
     def judge(run: Trace) -> Outcome:
-        return Outcome(success=any(good for text, good in outcome.items() if any(text in s.output for s in run.steps)))
+        return Outcome(
+            success=any(good for text, good in outcome.items() if any(text in s.output for s in run.steps))
+        )
 
     def propose(_: Trace, step: int) -> tuple[Intervention, ...]:
         if step == broken:
@@ -135,7 +141,9 @@ def test_an_audit_stopped_by_its_budget_goes_on_without_paying_twice() -> None:
     whole = _audit("parallel")
     assert found is not None
     assert (found.verdict, found.step) == (whole.verdict, whole.step)
-    assert spent <= whole.cost.live_calls + 3 * 4  # controls that came before the budget's end are not repeated
+    assert (
+        spent <= whole.cost.live_calls + 3 * 4
+    )  # controls that came before the budget's end are not repeated
 
 
 def test_a_run_that_succeeded_is_refused_unless_it_is_a_sham() -> None:

@@ -32,8 +32,8 @@ JUDGE = ("--judge", "contains", "--expected", RIGHT)
 HEAD = """# Frameworks
 
 Made by `python tests/frameworks/table.py`: unmodified programs (tests/programs), each in an environment
-of its own, against a loopback model server whose every answer ends in a random mark, so that a replayed answer
-cannot be mistaken for a live one.
+of its own, against a loopback model server whose every answer ends in a random mark, so that a replayed
+answer cannot be mistaken for a live one.
 The tool says 2,102,650; the Researcher's answer after it says 3,000,000, and the others pass that on.
 
 - **calls**: model calls recorded, and tool calls held back and answered in a replay (an agent behind

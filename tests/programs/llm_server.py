@@ -97,6 +97,8 @@ class Handler(BaseHTTPRequestHandler):
     """Serves `play` under the paths of every API."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # a response in one packet
+    disable_nagle_algorithm = True
     seconds = 0.0
     """How long an answer takes."""
 

@@ -271,8 +271,8 @@ asyncio.run(main())
 def test_parallel_workers_with_identical_prompts_never_get_each_others_answers(
     server: ModelServer, folder: Path
 ) -> None:
-    trace = recorded(folder, CHILD.format(url=server.url, steps=4))
-    assert len(trace.steps) == 16
+    trace = recorded(folder, CHILD.format(url=server.url, steps=60))
+    assert len(trace.steps) == 240
     again = Program(COMMAND).check(trace)
     assert again == trace
 

@@ -108,10 +108,6 @@ def test_a_streamed_call_keeps_its_input() -> None:
 
 def test_a_wrong_field_is_named_by_its_line(logs: Path) -> None:
     lines = (logs / "autogen" / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    broken = "\n".join(lines).replace(
-        '"completion_tokens": 5, "agent_id"', '"completion_tokens": "5", "agent_id"', 1
-    )
-    with pytest.raises(
-        LogFormatError, match=r"^e\.jsonl: line 12: completion_tokens is the text '5' \(expected a nu"
-    ):
+    broken = "\n".join(lines).replace('"completion_tokens": 5, "agent_id"', '"completion_tokens": "5", "agent_id"', 1)
+    with pytest.raises(LogFormatError, match=r"^e\.jsonl: line 12: completion_tokens is the text '5' \(expected a nu"):
         autogen.load(broken, name="e.jsonl")

@@ -107,9 +107,7 @@ def test_damaged_archives_are_named(tmp_path: Path, logs: Path) -> None:
             import_log(file)
 
 
-def test_packing_by_zstandard_without_its_package_names_the_extra(
-    logs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_packing_by_zstandard_without_its_package_names_the_extra(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(LogFormatError, match=r"task\.eval: header\.json: .*zstandard; .*butfor\[logs\]"):
         import_log(logs / "inspect" / "task.eval")

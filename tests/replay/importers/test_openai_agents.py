@@ -54,9 +54,7 @@ def test_spans_with_texts(told: Told) -> None:
     for number, span in enumerate((agent, first, tool, last)):
         times = {"started_at": f"2026-01-31T12:00:0{number}Z", "ended_at": f"2026-01-31T12:00:0{number}.5Z"}
         parent = None if span is agent else "a"
-        spans.append(
-            json.dumps({"object": "trace.span", "trace_id": "t", "parent_id": parent, **times, **span})
-        )
+        spans.append(json.dumps({"object": "trace.span", "trace_id": "t", "parent_id": parent, **times, **span}))
     text = "\n".join(spans)
     assert openai_agents.sniff(text)
     trace = openai_agents.load(text, name="trace.jsonl")

@@ -1,4 +1,4 @@
-"""OpenTelemetry's generative AI spans: both generations of names, the SDK's JSON and OTLP, three frameworks."""
+"""OpenTelemetry's generative AI spans: both generations of names, the SDK's JSON and OTLP."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -108,9 +108,7 @@ def test_the_old_events_one_for_each_message(told: Told) -> None:
         (
             _span(1, "chat", OLD, (asked, chose)),
             _span(2, "execute_tool look", {"gen_ai.tool.name": "look", "gen_ai.tool.call.id": "c1"}),
-            _span(
-                3, "chat", {**OLD, **usage, "gen_ai.request.temperature": 0.5}, (asked, tried, found, said)
-            ),
+            _span(3, "chat", {**OLD, **usage, "gen_ai.request.temperature": 0.5}, (asked, tried, found, said)),
         )
     )
     assert otel_genai.sniff(text)

@@ -93,6 +93,4 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(LogFormatError, match=r"^a\.json: \[1\]\.role is missing \(expected text\)"):
         plain_chat.load('[{"role": "user", "content": "x"}, {"content": "y"}]', name="a.json")
     with pytest.raises(LogFormatError, match=r"^a\.jsonl: line 2: content\[0\].text is the number 5"):
-        plain_chat.load(
-            '{"role": "user", "content": "x"}\n{"role": "user", "content": [{"text": 5}]}', name="a.jsonl"
-        )
+        plain_chat.load('{"role": "user", "content": "x"}\n{"role": "user", "content": [{"text": 5}]}', name="a.jsonl")

@@ -1,5 +1,6 @@
 """smolagents' memory: a plan, actions, and what their tools brought back."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,10 +33,10 @@ def test_full_steps(logs: Path, told: Told) -> None:
 
 
 def test_an_action_that_failed() -> None:
-    text = (
-        '[{"task": "Go."}, {"step_number": 1, "timing": {"start_time": 1.0, "end_time": 2.0}, '
-        '"model_output": "x", "tool_calls": [], "error": {"type": "AgentParsingError", "message": "no code"}}]'
-    )
+    timing = {"start_time": 1.0, "end_time": 2.0}
+    error = {"type": "AgentParsingError", "message": "no code"}
+    action = {"step_number": 1, "timing": timing, "model_output": "x", "tool_calls": [], "error": error}
+    text = json.dumps([{"task": "Go."}, action])
     assert smolagents.sniff(text)
     trace = smolagents.load(text, name="memory.json")
     assert [(s.agent, s.output, s.error) for s in trace.steps] == [("agent", "x", "no code")]
