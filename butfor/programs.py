@@ -39,9 +39,7 @@ class Checked(NamedTuple):
 
     def sentence(self, name: str) -> str:
         """The same in words."""
-        verdict = (
-            "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
-        )
+        verdict = "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
         return (
             f"{name}: {self.calls} calls, each answered from the recording while the program ran again "
             f"offline, 0 live; "
@@ -63,9 +61,7 @@ def recorded(
         ProgramFailed: it could not be started, or it asked no model.
     """
     if not command:
-        raise ButforError(
-            "nothing to record; give the command after --: butfor record -o run.json -- python app.py"
-        )
+        raise ButforError("nothing to record; give the command after --: butfor record -o run.json -- python app.py")
     beside = tape(output)
     if beside.exists():
         raise ButforError(
@@ -91,9 +87,7 @@ def summary(trace: Trace, output: Path) -> str:
     """What was recorded, in a line."""
     asked = sum(1 for step in trace.steps if step.kind == "llm")
     agents = ", ".join(agent.name for agent in trace.agents if agent.kind == "llm")
-    partial = (
-        " The recording is partial: the program was cut short." if trace.ended and trace.ended.partial else ""
-    )
+    partial = " The recording is partial: the program was cut short." if trace.ended and trace.ended.partial else ""
     status = trace.ended.status if trace.ended else 0
     return f"{output}: {asked} calls of {agents}; exit status {status}.{partial}"
 
@@ -145,9 +139,7 @@ def allow(name: str, arguments: str) -> bool:
     """Ask on the terminal whether a tool may run for real; no, where there is no terminal."""
     try:
         with open("/dev/tty", "r+", encoding="utf-8") as terminal:
-            terminal.write(
-                f"The program wants to run the tool {name} for real, with {arguments[:500]}. Run it? [y/N] "
-            )
+            terminal.write(f"The program wants to run the tool {name} for real, with {arguments[:500]}. Run it? [y/N] ")
             terminal.flush()
             return terminal.readline().strip().lower() in ("y", "yes")
     except OSError:

@@ -63,9 +63,7 @@ def passed(node: str) -> Judge:
         tests = _ended(trace).tests
         if node not in tests:
             raise ExperimentError(f"the pytest node {node} was not run after the program")
-        return _outcome(
-            tests[node], f"{node} {'passed' if tests[node] else 'failed'}", "the test should pass"
-        )
+        return _outcome(tests[node], f"{node} {'passed' if tests[node] else 'failed'}", "the test should pass")
 
     return judge
 

@@ -4,6 +4,7 @@ Both arms of a trial draw the same repeats: draw *n* of an arm is the run with s
 so it is independent of the others today and identical tomorrow.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -80,7 +81,9 @@ class Experiment:
         self._recording = executor.recording(trace)
         self._trials: dict[tuple[Intervention, ...], Trial] = {}
         self._untested: dict[int, Untested] = {}
-        self._draws: dict[tuple[str, int], Draw] = {}
+        self._outcomes: dict[tuple[str, int], Outcome] = {}
+        self._examples: dict[str, tuple[int, Draw]] = {}
+        self._lock = threading.Lock()
         self._proposals: dict[int, tuple[Intervention, ...]] = {}
         self.outcome = judge(trace)
         if self.outcome.success and not sham:
@@ -158,8 +161,8 @@ class Experiment:
             treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
         )
         models = _models(interventions)
-        self.parallel(partial(self.draw, edits, sample, models) for sample in range(draws))
-        return _arm([self.draw(edits, sample, models).outcome for sample in range(draws)])
+        self.parallel(partial(self._outcome, edits, sample, models) for sample in range(draws))
+        return _arm([self._outcome(edits, sample, models) for sample in range(draws)])
 
     def noop(self, step: int) -> bool:
         """Whether answering a step with what was recorded changes nothing: the control that must hold."""
@@ -168,29 +171,31 @@ class Experiment:
         return [s.output for s in again.steps] == [s.output for s in self.trace.steps]
 
     def draw(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None) -> Draw:
-        """One run with these edits.
+        """One run with these edits, from stored answers where it ran before.
 
         Raises:
             ButforError: the run could not be finished.
         """
-        key = (f"{edits.model_dump_json()}{sorted((models or {}).items())}", sample)
-        if key not in self._draws:
-            run = rerun(
-                self.trace,
-                edits,
-                executor=self._executor,
-                live=self._live(sample, models or {}),
-                recording=self._recording,
-            )
-            self._draws[key] = Draw(run, self._judge(run))
-        return self._draws[key]
+        live = self._live(sample, models or {})
+        run = rerun(self.trace, edits, executor=self._executor, live=live, recording=self._recording)
+        draw = Draw(run, self._judge(run))
+        key = _key(edits, models)
+        with self._lock:
+            self._outcomes[key, sample] = draw.outcome
+            kept = self._examples.get(key)
+            if draw.outcome.success and (kept is None or sample < kept[0]):
+                self._examples[key] = (sample, draw)
+        return draw
 
     def example(self, trial: Trial) -> Draw | None:
-        """A successful run of the treated arm, where there is one."""
-        models = _models(trial.interventions)
-        edits = treated(self.trace, trial.interventions)
-        draws = (self.draw(edits, sample, models) for sample in range(trial.treated.draws))
-        return next((draw for draw in draws if draw.outcome.success), None)
+        """The first successful run of the treated arm, where there is one."""
+        kept = self._examples.get(_key(treated(self.trace, trial.interventions), _models(trial.interventions)))
+        return kept and kept[1]
+
+    def _outcome(self, edits: Edits, sample: int, models: Mapping[str, str]) -> Outcome:
+        """How a run with these edits ends; whole runs are not kept, for there may be thousands."""
+        known = self._outcomes.get((_key(edits, models), sample))
+        return known or self.draw(edits, sample, models).outcome
 
     def parallel(self, tasks: Iterable[Callable[[], object]]) -> None:
         """Run tasks side by side in threads; the first error is raised when all have ended."""
@@ -254,7 +259,7 @@ class Experiment:
         def one(arm: int, sample: int) -> None:
             swapped = models if arm == 0 else {}
             try:
-                results[arm, sample] = self.draw(arms[arm], sample, swapped).outcome
+                results[arm, sample] = self._outcome(arms[arm], sample, swapped)
             except ButforError as error:
                 if isinstance(error, _FATAL):
                     raise
@@ -287,6 +292,10 @@ class Experiment:
             finding=_FINDINGS[decision],
             error=error if decision == "draw" else None,
         )
+
+
+def _key(edits: Edits, models: Mapping[str, str] | None) -> str:
+    return f"{edits.model_dump_json()}{sorted((models or {}).items())}"
 
 
 def _models(interventions: Iterable[Intervention]) -> dict[str, str]:

@@ -21,8 +21,7 @@ class Intervention(Frozen):
 
     kind: InterventionKind
     """`correct`: what a model proposes; `given`: what a person wrote; `remove`; `resample`: the same agent
-    asked
-    again; `swap`: an agent played by another model in all its steps."""
+    asked again; `swap`: an agent played by another model in all its steps."""
     step: int | None = Field(default=None, ge=0)
     """0-based; `None` for a swap."""
     output: str | None = None

@@ -13,7 +13,6 @@ from butfor.replay.simulator import asked
 from butfor.replay.trace import Trace
 
 from .intervention import Intervention
-from .judge import normalise
 
 _ASK = (
     "You review one message of an agent in a team. You see what the agent was told and what it had read, "
@@ -38,9 +37,7 @@ class Proposer(Protocol):
 class Corrector:
     """Asks a model for the corrected output of a step, showing it only what the step itself could know."""
 
-    def __init__(
-        self, provider: Provider, model: str, *, params: Mapping[str, JsonValue] | None = None
-    ) -> None:
+    def __init__(self, provider: Provider, model: str, *, params: Mapping[str, JsonValue] | None = None) -> None:
         self._provider = provider
         self._model = model
         self._params = params or {}
@@ -54,7 +51,7 @@ class Corrector:
         recorded = trace.steps[step]
         reply = self._provider.complete(self._question(trace.blind(), step)).text
         corrected = _TAGS.sub("", reply).strip("\n")
-        same = normalise(corrected) == normalise(recorded.output)
+        same = corrected.split() == recorded.output.split()  # in code, a sign or a case is a correction
         if same or not corrected.strip() or _NOTHING.match(corrected):
             return ()
         return (Intervention(kind="correct", step=step, output=corrected),)
@@ -63,9 +60,7 @@ class Corrector:
         recorded = trace.steps[step]
         question = asked(trace, step).messages
         read = question if recorded.call else question[:-1]  # a rebuilt question ends with a cue
-        instructions = _MATERIAL.format(
-            agent=recorded.agent, system=system_prompt(trace.agent(recorded.agent))
-        )
+        instructions = _MATERIAL.format(agent=recorded.agent, system=system_prompt(trace.agent(recorded.agent)))
         review = _MESSAGE.format(agent=recorded.agent, output=recorded.output)
         return Call(
             model=self._model,

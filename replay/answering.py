@@ -179,11 +179,7 @@ class Answering:
             head, body = read_frame(line)
             if self.error is not None:
                 raise ReplayError("the run has failed already")
-            exchange = (
-                self._tool_exchange(line, head)
-                if head["kind"] == "tool"
-                else self._exchange(line, head, body)
-            )
+            exchange = self._tool_exchange(line, head) if head["kind"] == "tool" else self._exchange(line, head, body)
         except (ConnectionError, TimeoutError):
             return None
         except Exception as error:
@@ -372,9 +368,7 @@ def _as_said(completion: Completion, asked: Call, seed: str, ids: list[str]) -> 
         found = _CALLED.fullmatch(line.strip())
         if not found or found[1] not in names or not _is_json(found[2]):
             return completion
-        calls.append(
-            ToolCall(id=ids[n] if n < len(ids) else f"call_{seed}{n}", name=found[1], arguments=found[2])
-        )
+        calls.append(ToolCall(id=ids[n] if n < len(ids) else f"call_{seed}{n}", name=found[1], arguments=found[2]))
     if not calls:
         return completion
     return completion.model_copy(update={"message": Message(role="assistant", tool_calls=tuple(calls))})

@@ -141,9 +141,7 @@ def to_trace(acts: Sequence[Act], *, name: str, ended: Ended, expected: str | No
             at = parents.get(at)
     ordered = sorted(acts, key=lambda act: act.ended if act.id in around else act.started)
     steps = [_step(act, act.id in composite) for act in ordered]
-    trace = assemble(
-        steps, format="program", name=name, expected=expected, known=_known_reads(ordered, steps)
-    )
+    trace = assemble(steps, format="program", name=name, expected=expected, known=_known_reads(ordered, steps))
     return trace.model_copy(update={"fidelity": "wire", "ended": ended})
 
 
@@ -230,9 +228,7 @@ def tool_completion(reply: Reply) -> Completion:
     told = json.loads(reply.body)
     value = next(iter(told.values()), None)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return Completion(
-        message=Message(role="assistant", content=text), raw=reply.model_dump_json(exclude_defaults=True)
-    )
+    return Completion(message=Message(role="assistant", content=text), raw=reply.model_dump_json(exclude_defaults=True))
 
 
 def output_text(completion: Completion) -> str:
@@ -288,9 +284,7 @@ def _llm_act(entry: dict[str, Any], conversations: Conversations) -> Act:
     )
     if dialect is responses:
         conversations.learn(body, reply)
-    return llm_act(entry, call, heard(dialect, reply), reply, ended=entry["ended"])._replace(
-        origin="recorded"
-    )
+    return llm_act(entry, call, heard(dialect, reply), reply, ended=entry["ended"])._replace(origin="recorded")
 
 
 def _step(act: Act, composite: bool) -> Step:

@@ -107,9 +107,7 @@ def _guard(event: str, arguments: Any) -> None:
     local = host in _LOCAL or host.startswith("127.")
     around = event == "socket.connect" and ("localhost" if local else host, port) in _models
     if around or (os.environ.get(OFFLINE) and not local):
-        raise PermissionError(
-            f"butfor: the network is blocked in a replay, and the program connects to {host}:{port}"
-        )
+        raise PermissionError(f"butfor: the network is blocked in a replay, and the program connects to {host}:{port}")
 
 
 def _wrap_clients(module: Any) -> None:
@@ -234,9 +232,7 @@ async def _asend(module: Any, original: Any, client: Any, request: Any, asked: A
     return _answer(module, client, request, said, body, sync=False)
 
 
-def _taped(
-    module: Any, original: Any, client: Any, request: Any, asked: Asked, options: Any, write: Any
-) -> Any:
+def _taped(module: Any, original: Any, client: Any, request: Any, asked: Asked, options: Any, write: Any) -> Any:
     """The response as it came, with everything that is read of its body passed on to `write`."""
     token = _inside_send.set(True)
     try:
@@ -250,9 +246,7 @@ def _taped(
     return response
 
 
-async def _ataped(
-    module: Any, original: Any, client: Any, request: Any, asked: Asked, options: Any, write: Any
-) -> Any:
+async def _ataped(module: Any, original: Any, client: Any, request: Any, asked: Asked, options: Any, write: Any) -> Any:
     token = _inside_send.set(True)
     try:
         response = await original(client, request, stream=True, **options)
@@ -407,9 +401,7 @@ def _answer(module: Any, client: Any, request: Any, said: Any, body: bytes, *, s
 def _again(module: Any, request: Any, body: bytes) -> Any:
     """The same request with another body."""
     headers = [(k, v) for k, v in request.headers.multi_items() if k.lower() != "content-length"]
-    return module.Request(
-        request.method, request.url, headers=headers, content=body, extensions=request.extensions
-    )
+    return module.Request(request.method, request.url, headers=headers, content=body, extensions=request.extensions)
 
 
 def _named(error: BaseException) -> str:

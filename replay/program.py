@@ -128,20 +128,16 @@ class Program:
                         "BUTFOR_SOCKET": answering.socket,
                         "BUTFOR_OFFLINE": "1" if offline else "",
                     }
-                ran = _carry_out(
-                    self._command, work, environment, timeout=self._timeout, stop=answering.failed
-                )
+                ran = _carry_out(self._command, work, environment, timeout=self._timeout, stop=answering.failed)
             if answering.error is not None:
                 raise answering.error
             if ran.late:
                 raise ProgramFailed(
-                    f"{_spelled(self._command)} ran longer than {self._timeout:g} s; raise the limit with "
-                    "--time-limit"
+                    f"{_spelled(self._command)} ran longer than {self._timeout:g} s; raise the limit with --time-limit"
                 )
             if not answering.acts:
                 raise ProgramFailed(
-                    f"{_spelled(self._command)} ended with status {ran.status} and asked no "
-                    f"model{_last(ran.errors)}"
+                    f"{_spelled(self._command)} ended with status {ran.status} and asked no model{_last(ran.errors)}"
                 )
             ended = Ended(status=ran.status, output=ran.output, **_left(self._leavings, work, environment))
         steps = [act.step for act in answering.acts]
@@ -284,11 +280,7 @@ def _carry_out(
     """Run a command to its end, or until it is stopped or too slow; nothing it started is left running."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         streams: dict[str, int | IO[bytes]]
-        streams = (
-            {"stdout": subprocess.PIPE}
-            if shown
-            else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
-        )
+        streams = {"stdout": subprocess.PIPE} if shown else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
         try:
             process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
                 list(command), cwd=directory, env=dict(environment), start_new_session=not shown, **streams

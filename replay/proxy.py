@@ -129,9 +129,7 @@ class _Request(NamedTuple):
         request = urllib.request.Request(self.url, data, self.headers, method=self.method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=_UPSTREAM_SECONDS) as response:  # noqa: S310
-                return Passed(
-                    {"status": response.status, "headers": _kept(response.headers)}, response.read()
-                )
+                return Passed({"status": response.status, "headers": _kept(response.headers)}, response.read())
         except urllib.error.HTTPError as error:
             with error:
                 return Passed({"status": error.code, "headers": _kept(error.headers)}, error.read())

@@ -84,9 +84,7 @@ def acting_now(
 class _Doing:
     """One tool call while it is carried out: whatever asks a model meanwhile is inside it."""
 
-    def __init__(
-        self, name: str, arguments: str, dump: "Callable[[Any], Any]", load: "Callable[[Any], Any]"
-    ) -> None:
+    def __init__(self, name: str, arguments: str, dump: "Callable[[Any], Any]", load: "Callable[[Any], Any]") -> None:
         self._id = uuid.uuid4().hex[:12]
         self._dump, self._load = dump, load
         self._value: Any = None

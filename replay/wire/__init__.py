@@ -75,7 +75,5 @@ def heard(dialect: Dialect, reply: Reply) -> Completion:
     try:
         found = dialect.completion(reply.values())
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
-        return empty().model_copy(
-            update={"raw": raw}
-        )  # the program saw the same garbage, and is shown it again
+        return empty().model_copy(update={"raw": raw})  # the program saw the same garbage, and is shown it again
     return found.model_copy(update={"raw": raw})

@@ -23,10 +23,7 @@ def call(body: Body) -> Call:
     system = [message("system", body["system"])] if body.get("system") else []
     said = [m for listed in body["messages"] for m in _messages(listed)]
     listed_tools = body.get("tools") or ()
-    tools = [
-        tool(t.get("name") or t.get("type"), t.get("description"), t.get("input_schema"))
-        for t in listed_tools
-    ]
+    tools = [tool(t.get("name") or t.get("type"), t.get("description"), t.get("input_schema")) for t in listed_tools]
     rest = without(body, "messages", "model", "tools", "system")
     rest = {_RENAMED.get(key, key): value for key, value in rest.items()}
     if "tool_choice" in rest:
@@ -40,9 +37,7 @@ def completion(values: list[Any]) -> Completion:
     usage = body.get("usage") or {}
     return Completion(
         message=_said(body["content"]),
-        usage=Usage(
-            input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0
-        ),
+        usage=Usage(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0),
         finish_reason=body.get("stop_reason"),
     )
 
@@ -85,9 +80,7 @@ def _messages(m: Body) -> Iterator[Message]:
 
 def _said(blocks: Iterable[Body]) -> Message:
     listed = list(blocks)
-    calls = tuple(
-        tool_call(b.get("id"), b.get("name"), b.get("input")) for b in listed if b.get("type") == "tool_use"
-    )
+    calls = tuple(tool_call(b.get("id"), b.get("name"), b.get("input")) for b in listed if b.get("type") == "tool_use")
     rest = [block for block in listed if block.get("type") != "tool_use"]
     return message("assistant", rest or (None if calls else ""), tool_calls=calls)
 
@@ -128,9 +121,7 @@ def _joined(events: list[Any]) -> dict[str, Any]:
 
 
 def _events(whole: dict[str, Any], blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}
-    ]
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
     for n, block in enumerate(blocks):
         if block["type"] == "text":
             begun: dict[str, Any] = {"type": "text", "text": ""}

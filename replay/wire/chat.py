@@ -76,9 +76,7 @@ def messages(listed: Iterable[Body]) -> list[Message]:
 def tools(listed: Iterable[Body] | None) -> list[Tool]:
     """Tools as the API writes them, in a `function` each."""
     functions = (t.get("function") or t for t in listed or ())
-    return [
-        tool(f.get("name") or f.get("type"), f.get("description"), f.get("parameters")) for f in functions
-    ]
+    return [tool(f.get("name") or f.get("type"), f.get("description"), f.get("parameters")) for f in functions]
 
 
 def said(m: Body) -> Message:

@@ -19,9 +19,7 @@ _RENAMED = {"num_predict": "max_tokens"}
 def call(body: Body) -> Call:
     """The call of a request; a bare prompt is a user's message."""
     options = {_RENAMED.get(k, k): v for k, v in (body.get("options") or {}).items()}
-    rest = without(
-        body, "messages", "prompt", "system", "images", "model", "tools", "options", "stream", "keep_alive"
-    )
+    rest = without(body, "messages", "prompt", "system", "images", "model", "tools", "options", "stream", "keep_alive")
     stream = body.get("stream", True)
     rest |= options | {"stream": stream}
     if "prompt" in body:
@@ -42,9 +40,7 @@ def completion(values: list[Any]) -> Completion:
     calls = tuple(tool_call(f"call_{n}", f.get("name"), f.get("arguments")) for n, f in enumerate(functions))
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=calls),
-        usage=Usage(
-            input_tokens=last.get("prompt_eval_count") or 0, output_tokens=last.get("eval_count") or 0
-        ),
+        usage=Usage(input_tokens=last.get("prompt_eval_count") or 0, output_tokens=last.get("eval_count") or 0),
         finish_reason=last.get("done_reason"),
     )
 
@@ -62,9 +58,7 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
         nothing: dict[str, Any] = {"response": ""}
     else:
         calls = [{"function": {"name": c.name, "arguments": arguments_value(c)}} for c in m.tool_calls]
-        said = {
-            "message": {"role": "assistant", "content": m.text, **({"tool_calls": calls} if calls else {})}
-        }
+        said = {"message": {"role": "assistant", "content": m.text, **({"tool_calls": calls} if calls else {})}}
         nothing = {"message": {"role": "assistant", "content": ""}}
     if body.get("stream", True):
         return lines_reply([{**head, **said, "done": False}, {**end, **nothing}])
@@ -88,6 +82,4 @@ def _with_images(role: object, text: object, m: Body) -> Message:
     if not m.get("images"):
         return message(role, text)
     urls = ({"url": f"data:image;base64,{image}"} for image in m["images"])
-    return message(
-        role, [{"type": "text", "text": text}, *({"type": "image_url", "image_url": u} for u in urls)]
-    )
+    return message(role, [{"type": "text", "text": text}, *({"type": "image_url", "image_url": u} for u in urls)])

@@ -29,9 +29,7 @@ with httpx.Client(timeout=60) as client:
         times.append(time.perf_counter() - started)
 open(os.environ["TIMES"], "w").write(json.dumps(times))
 """
-ANSWER = json.dumps(
-    {"choices": [{"message": {"role": "assistant", "content": "y" * 200}, "finish_reason": "stop"}]}
-)
+ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "y" * 200}, "finish_reason": "stop"}]})
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -78,9 +78,7 @@ def run(framework: Framework, *, stream: bool) -> Row:
 
         def butfor(*arguments: str) -> subprocess.CompletedProcess[str]:
             line = [sys.executable, "-m", "butfor", *arguments, "--", *command]
-            return subprocess.run(
-                line, cwd=work, env=environment, capture_output=True, text=True, check=False
-            )
+            return subprocess.run(line, cwd=work, env=environment, capture_output=True, text=True, check=False)
 
         with served(port):
             made = butfor("record", "-o", "run.json")
@@ -105,9 +103,7 @@ def run(framework: Framework, *, stream: bool) -> Row:
         seconds=time.monotonic() - started,
         right=good and bool(checked.get("identical")) and named == set(framework.agents),
     )
-    print(
-        f"{row.name}: {row.calls} | {row.offline} | {row.agents} | {row.flips} | {row.blame}", file=sys.stderr
-    )
+    print(f"{row.name}: {row.calls} | {row.offline} | {row.agents} | {row.flips} | {row.blame}", file=sys.stderr)
     return row
 
 
@@ -127,17 +123,11 @@ def _changed(trace: Trace, butfor: Any) -> tuple[str, str, bool]:
     if wrong is None:
         return "no mistake was made", "–", False
     output = wrong.output.replace(WRONG, RIGHT)
-    found = _json(
-        butfor("whatif", "run.json", "--step", str(wrong.index), "--output", output, *JUDGE, "--json")
-    )
+    found = _json(butfor("whatif", "run.json", "--step", str(wrong.index), "--output", output, *JUDGE, "--json"))
     flipped = bool((found.get("changed") or {}).get("success"))
     audit = _json(butfor("blame", "run.json", "--corrector", "corrector:corrector", *JUDGE, "--json"))
     verdict, step = audit.get("verdict"), audit.get("step")
-    says = (
-        f"{verdict}: step {step} ({audit.get('agent')})"
-        if verdict == "blamed"
-        else str(verdict or audit["error"])
-    )
+    says = f"{verdict}: step {step} ({audit.get('agent')})" if verdict == "blamed" else str(verdict or audit["error"])
     if step == wrong.index:
         says += ", the planted one"
     return "yes" if flipped else "no", says, flipped and step == wrong.index
@@ -171,8 +161,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """The table."""
     head = "| | calls | offline | agents | flips | blame | seconds |\n|---|---|---|---|---|---|---|\n"
     lines = (
-        f"| {r.name} | {r.calls} | {r.offline} | {r.agents} | {r.flips} | {r.blame} | {r.seconds:.0f} |\n"
-        for r in rows
+        f"| {r.name} | {r.calls} | {r.offline} | {r.agents} | {r.flips} | {r.blame} | {r.seconds:.0f} |\n" for r in rows
     )
     return f"{HEAD}\n{head}{''.join(lines)}"
 

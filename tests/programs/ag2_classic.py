@@ -13,9 +13,7 @@ config = {
 
 def agent(name):
     """A member of the chat."""
-    return ConversableAgent(
-        name, system_message=f"I am the {name}", llm_config=config, human_input_mode="NEVER"
-    )
+    return ConversableAgent(name, system_message=f"I am the {name}", llm_config=config, human_input_mode="NEVER")
 
 
 def lookup(city: str) -> str:
@@ -37,9 +35,7 @@ def following(last, chat):
 
 
 chat = GroupChat([researcher, writer, reviewer], messages=[], max_round=8, speaker_selection_method=following)
-manager = GroupChatManager(
-    chat, llm_config=config, is_termination_msg=lambda m: "TERMINATE" in (m["content"] or "")
-)
+manager = GroupChatManager(chat, llm_config=config, is_termination_msg=lambda m: "TERMINATE" in (m["content"] or ""))
 start = ConversableAgent("Caller", llm_config=False, human_input_mode="NEVER")
 start.initiate_chat(manager, message="What is the population of Paris?", silent=True)
 for message in chat.messages:

@@ -21,9 +21,7 @@ async def main():
     stream = bool(os.environ.get("STREAM"))
 
     def agent(name, **options):
-        return AssistantAgent(
-            name, model, system_message=f"I am the {name}", model_client_stream=stream, **options
-        )
+        return AssistantAgent(name, model, system_message=f"I am the {name}", model_client_stream=stream, **options)
 
     researcher = agent("Researcher", tools=[lookup], reflect_on_tool_use=True)
     end = TextMentionTermination("TERMINATE") | MaxMessageTermination(12)

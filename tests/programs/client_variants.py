@@ -67,18 +67,14 @@ def ollama_stream():
     """Ollama's client, in lines."""
     import ollama
 
-    return "".join(
-        c.message.content for c in ollama.Client(host=BASE).chat(model="m", messages=ASKED, stream=True)
-    )
+    return "".join(c.message.content for c in ollama.Client(host=BASE).chat(model="m", messages=ASKED, stream=True))
 
 
 def ollama_async():
     """Ollama's asynchronous client."""
     import ollama
 
-    return asyncio.run(
-        _finished(ollama.AsyncClient(host=BASE).chat(model="m", messages=ASKED))
-    ).message.content
+    return asyncio.run(_finished(ollama.AsyncClient(host=BASE).chat(model="m", messages=ASKED))).message.content
 
 
 def litellm_sync():

@@ -28,9 +28,7 @@ def speaker(name):
 
 
 graph = StateGraph(MessagesState)
-graph.add_node(
-    "Researcher", create_agent(model, [lookup], system_prompt="I am the Researcher", name="Researcher")
-)
+graph.add_node("Researcher", create_agent(model, [lookup], system_prompt="I am the Researcher", name="Researcher"))
 graph.add_node("Writer", speaker("Writer"))
 graph.add_node("Reviewer", speaker("Reviewer"))
 for before, after in (
@@ -40,7 +38,5 @@ for before, after in (
     ("Reviewer", END),
 ):
     graph.add_edge(before, after)
-for message in graph.compile().invoke({"messages": [("user", "What is the population of Paris?")]})[
-    "messages"
-]:
+for message in graph.compile().invoke({"messages": [("user", "What is the population of Paris?")]})["messages"]:
     print(message.type, message.content)

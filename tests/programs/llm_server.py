@@ -82,14 +82,10 @@ def reply_to(path: str, text: str) -> Reply:
     """The response to one request."""
     dialect = dialect_of(path)
     if dialect is None:
-        return Reply(
-            status=404, headers={"content-type": "application/json"}, body='{"error": "no such path"}'
-        )
+        return Reply(status=404, headers={"content-type": "application/json"}, body='{"error": "no such path"}')
     body = parsed(text)
     if dialect.NAME == "embeddings":
-        return json_reply(
-            {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]}
-        )
+        return json_reply({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]})
     return dialect.reply(play(dialect.call(body)), body, seed=secrets.token_hex(8))
 
 

@@ -22,9 +22,7 @@ model = OpenAIServerModel("gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"],
 def agent(name, tools=(), team=()):
     """A member of the team."""
     described = {"name": f"{name.lower()}_agent", "description": name, "instructions": f"I am the {name}"}
-    return ToolCallingAgent(
-        list(tools), model, managed_agents=list(team), max_steps=5, verbosity_level=0, **described
-    )
+    return ToolCallingAgent(list(tools), model, managed_agents=list(team), max_steps=5, verbosity_level=0, **described)
 
 
 team = [agent("Researcher", [lookup]), agent("Writer")]

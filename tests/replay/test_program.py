@@ -108,9 +108,7 @@ def test_no_secret_reaches_a_file(server: ModelServer, folder: Path) -> None:
     assert "secret" not in written
 
 
-def test_a_corrected_answer_changes_what_follows_and_nothing_before(
-    server: ModelServer, folder: Path
-) -> None:
+def test_a_corrected_answer_changes_what_follows_and_nothing_before(server: ModelServer, folder: Path) -> None:
     trace = recorded(folder, TEAM.format(url=server.url))
     correction = Intervention(kind="given", step=0, output="The population is 2,102,650")
     program = Program(COMMAND)
@@ -173,10 +171,7 @@ def test_a_changed_prompt_diverges_and_shows_what_changed(server: ModelServer, f
 
 
 def test_a_run_has_a_home_and_a_working_directory_of_its_own(server: ModelServer, folder: Path) -> None:
-    source = (
-        TEAM.format(url=server.url)
-        + "import os; open(os.path.expanduser('~/trash'), 'w'); os.remove('kept.txt')"
-    )
+    source = TEAM.format(url=server.url) + "import os; open(os.path.expanduser('~/trash'), 'w'); os.remove('kept.txt')"
     (folder / "kept.txt").write_text("kept")
     program = Program(COMMAND, leavings=Leavings(files=("answer.txt",)))
     trace = recorded(folder, TEAM.format(url=server.url))
@@ -283,9 +278,7 @@ def test_json_in_json_is_kept(server: ModelServer, folder: Path) -> None:
     assert [json.loads(line)["kind"] for line in lines] == ["llm"] * len(trace.steps)
 
 
-def test_a_refused_live_call_ends_the_run(
-    server: ModelServer, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_live_call_ends_the_run(server: ModelServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = recorded(folder, TEAM.format(url=server.url))
     monkeypatch.setattr(Handler, "do_POST", _refuse)
     edits = treated(trace, [Intervention(kind="given", step=0, output="The population is 1")])

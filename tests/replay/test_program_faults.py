@@ -13,7 +13,8 @@ from servers import Reply, Server, unused_port
 
 from butfor.cache.errors import LogFormatError
 from butfor.replay.cassette import read_entries
-from butfor.replay.program import Program, from_tape, record
+from butfor.replay.importers import import_log
+from butfor.replay.program import Program, record
 from butfor.replay.tape import Tape
 from butfor.replay.trace import Ended, Trace
 
@@ -184,8 +185,10 @@ def test_a_killed_recorder_leaves_every_completed_call(folder: Path) -> None:
         process.wait()
         process.stdout.close()
     tape = folder / ".run.json.calls.jsonl"
-    trace = from_tape(tape, name="run.json", ended=Ended(status=-9, partial=True))
+    trace = import_log(tape)
     assert [step.output for step in trace.steps] == ["One", "Two"]
+    assert trace.ended is not None
+    assert trace.ended.partial
 
 
 def test_a_line_that_was_cut_short_is_left_out_and_said(tmp_path: Path) -> None:

@@ -62,6 +62,9 @@ for folder, form in FOLDERS.items():
         except LogFormatError:  # an archive that this installation cannot unpack
             continue
 
+every_sample = pytest.mark.parametrize(
+    ("form", "text"), SAMPLES, ids=[f"{number}-{sample[0]}" for number, sample in enumerate(SAMPLES)]
+)
 HOSTILE: list[object] = [
     *(None, True, -1, 0, 1.5, 10**30, -(10**400), 1e308),
     *("", " ", "x" * 300, "\0", "\ud800", "\u202e", "[{", '{"a": 1}', "None", "9" * 400, "0x1", "tool"),
@@ -132,10 +135,22 @@ def _one(run: Callable[[], Trace]) -> Trace | None:
         return None
 
 
-@pytest.mark.parametrize(("form", "text"), SAMPLES, ids=[f"{n}-{s[0]}" for n, s in enumerate(SAMPLES)])
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@every_sample
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_log_is_read_or_refused(form: str, text: str, data: st.DataObject) -> None:
+    _read_or_refuse(form, text, data)
+
+
+@pytest.mark.slow
+@every_sample
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_damaged_log_is_read_or_refused_at_length(form: str, text: str, data: st.DataObject) -> None:
+    _read_or_refuse(form, text, data)
+
+
+def _read_or_refuse(form: str, text: str, data: st.DataObject) -> None:
     damaged = data.draw(st.composite(_damaged)(text))
     try:
         traces = _load(form, damaged)
@@ -146,7 +161,7 @@ def test_a_damaged_log_is_read_or_refused(form: str, text: str, data: st.DataObj
         assert read_trace(trace.to_json()) == trace
 
 
-@pytest.mark.parametrize(("form", "text"), SAMPLES, ids=[f"{n}-{s[0]}" for n, s in enumerate(SAMPLES)])
+@every_sample
 def test_a_whole_log_survives_writing(form: str, text: str) -> None:
     for trace in _load(form, text):
         assert read_trace(trace.to_json()) == trace

@@ -24,9 +24,7 @@ from butfor.replay.wire import (
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 LOOKUP = {"name": "lookup", "description": "Look it up.", "parameters": SCHEMA}
-ASKED = Message(
-    role="assistant", tool_calls=(ToolCall(id="call_1", name="lookup", arguments='{"city": "Paris"}'),)
-)
+ASKED = Message(role="assistant", tool_calls=(ToolCall(id="call_1", name="lookup", arguments='{"city": "Paris"}'),))
 CONVERSATION = (
     Message(role="system", content="Be brief."),
     Message(role="user", content="How many?"),
@@ -93,9 +91,7 @@ def test_one_conversation_is_one_call_in_every_api(api: str) -> None:
     dialect = next(d for d in DIALECTS if api == d.NAME)
     call = dialect.call(REQUESTS[api])
     assert call.messages == CONVERSATION
-    assert [(t.name, t.description, dict(t.parameters)) for t in call.tools] == [
-        ("lookup", "Look it up.", SCHEMA)
-    ]
+    assert [(t.name, t.description, dict(t.parameters)) for t in call.tools] == [("lookup", "Look it up.", SCHEMA)]
     assert call.params["temperature"] == 0
     assert spoken_in(call) is dialect
 
@@ -109,9 +105,7 @@ def test_streaming_is_another_call(api: str) -> None:
 
 
 def test_random_ids_are_no_part_of_a_call() -> None:
-    renamed = json.loads(
-        json.dumps(REQUESTS["responses"]).replace("call_1", "call_x").replace("fc_9", "fc_3")
-    )
+    renamed = json.loads(json.dumps(REQUESTS["responses"]).replace("call_1", "call_x").replace("fc_9", "fc_3"))
     assert responses.call(renamed).content_key == responses.call(REQUESTS["responses"]).content_key
     changed = json.loads(json.dumps(renamed).replace("Paris", "Lyon"))
     assert responses.call(changed).content_key != responses.call(renamed).content_key
@@ -120,9 +114,7 @@ def test_random_ids_are_no_part_of_a_call() -> None:
 @pytest.mark.parametrize("dialect", [chat, responses, anthropic, ollama], ids=lambda d: d.NAME)
 @pytest.mark.parametrize("stream", [False, True])
 @given(text=TEXT, usage=st.tuples(st.integers(0, 9), st.integers(0, 9)))
-def test_a_written_answer_reads_the_same(
-    dialect: Any, stream: bool, text: str, usage: tuple[int, int]
-) -> None:
+def test_a_written_answer_reads_the_same(dialect: Any, stream: bool, text: str, usage: tuple[int, int]) -> None:
     given_usage = Usage(input_tokens=usage[0], output_tokens=usage[1])
     answer = Completion(message=Message(role="assistant", content=text), usage=given_usage)
     options = {"include_usage": True}
@@ -137,8 +129,7 @@ def test_a_written_answer_reads_the_same(
 @given(given_arguments=st.lists(ARGUMENTS, min_size=1, max_size=3))
 def test_written_tool_calls_read_the_same(dialect: Any, stream: bool, given_arguments: list[Any]) -> None:
     calls = tuple(
-        ToolCall(id=f"call_{n}", name=f"tool{n}", arguments=json.dumps(a))
-        for n, a in enumerate(given_arguments)
+        ToolCall(id=f"call_{n}", name=f"tool{n}", arguments=json.dumps(a)) for n, a in enumerate(given_arguments)
     )
     answer = Completion(message=Message(role="assistant", tool_calls=calls))
     again = heard(dialect, dialect.reply(answer, {"model": "m", "stream": stream}, seed="1"))
@@ -155,9 +146,7 @@ def test_chunks_of_a_stream_add_up() -> None:
         {"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]},
     ]
     body = "".join(f"data: {json.dumps({'choices': [{'index': 0, 'delta': d}]})}\r\n\r\n" for d in deltas)
-    reply = Reply(
-        headers={"content-type": "text/event-stream; charset=utf-8"}, body=f"{body}data: [DONE]\n\n"
-    )
+    reply = Reply(headers={"content-type": "text/event-stream; charset=utf-8"}, body=f"{body}data: [DONE]\n\n")
     calls = heard(chat, reply).message.tool_calls
     assert [(c.id, c.name, c.arguments) for c in calls] == [("a", "look", '{"x": 1}'), ("b", "other", "{}")]
 
@@ -225,9 +214,7 @@ def test_embeddings_are_replayed_and_never_edited() -> None:
         embeddings.reply(Completion(message=Message(role="assistant", content="x")), {"model": "e"}, seed="1")
 
 
-@pytest.mark.parametrize(
-    "body", ["", "garbage", "[]", '{"choices": []}', '{"choices": [{"message": 3}]}', "null"]
-)
+@pytest.mark.parametrize("body", ["", "garbage", "[]", '{"choices": []}', '{"choices": [{"message": 3}]}', "null"])
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.NAME)
 def test_garbage_is_kept_and_says_nothing(dialect: Any, body: str) -> None:
     reply = Reply(headers={"content-type": "application/json"}, body=body)
@@ -256,7 +243,5 @@ def test_the_path_tells_the_api(path: str, api: str | None) -> None:
 
 
 def test_what_only_one_api_understands_stays_out_of_the_shared_parameters() -> None:
-    call: Call = responses.call(
-        {"model": "m", "input": "x", "reasoning": {"effort": "low"}, "max_output_tokens": 5}
-    )
+    call: Call = responses.call({"model": "m", "input": "x", "reasoning": {"effort": "low"}, "max_output_tokens": 5})
     assert call.params == {"max_tokens": 5, "wire": {"api": "responses", "reasoning": {"effort": "low"}}}

@@ -32,9 +32,7 @@ def test_volatile_text_is_no_part_of_it(
     assert asked(text(one, then, here)).content_key == asked(text(two, now, there)).content_key
 
 
-@pytest.mark.parametrize(
-    ("one", "two"), [("42", "43"), ("2026-11-23", "2026-11-24"), ("0x1f", "0x2f"), ("a", "A")]
-)
+@pytest.mark.parametrize(("one", "two"), [("42", "43"), ("2026-11-23", "2026-11-24"), ("0x1f", "0x2f"), ("a", "A")])
 def test_everything_else_is(one: str, two: str) -> None:
     assert asked(f"It is {one}.").content_key != asked(f"It is {two}.").content_key
 
