@@ -83,9 +83,7 @@ class Message(Frozen):
 
     def _with_ids(self, numbers: Mapping[str, int]) -> str:
         """The canonical JSON of the message, its ids replaced by these numbers."""
-        calls = [
-            [numbers.get(c.id, c.id), c.name, _canonical_arguments(c.arguments)] for c in self.tool_calls
-        ]
+        calls = [[numbers.get(c.id, c.id), c.name, _canonical_arguments(c.arguments)] for c in self.tool_calls]
         answered = None if self.tool_call_id is None else numbers.get(self.tool_call_id, self.tool_call_id)
         return _canonical([self.role, self.name, self.content, calls, answered])
 
@@ -124,9 +122,7 @@ class Call(Frozen):
         A Merkle digest: sha256 over model, parameters, tools, and a chain over the messages' own digests, so
         that a longer history costs only its new messages.
         """
-        params: dict[str, JsonValue] = {
-            k: v for k, v in self.params.items() if v is not None and k not in INERT_PARAMS
-        }
+        params: dict[str, JsonValue] = {k: v for k, v in self.params.items() if v is not None and k not in INERT_PARAMS}
         head = _canonical([self.model, _plain_numbers(params), len(self.tools)]).encode()
         return sha256(b"".join((head, *(t._digest for t in self.tools), _history(self.messages)))).digest()
 

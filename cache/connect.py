@@ -81,15 +81,11 @@ class Endpoint(NamedTuple):
             host = parts.hostname or ""
             if ":" in host or re.fullmatch(r"[\d.]+", host):
                 ipaddress.ip_address(host)
-            sound = (
-                parts.port != 0 and re.fullmatch(r"[\w.:-]+", host) and url.isascii() and url.isprintable()
-            )
+            sound = parts.port != 0 and re.fullmatch(r"[\w.:-]+", host) and url.isascii() and url.isprintable()
         except ValueError:
             sound = False
         if not model or not sound or parts.scheme not in ("http", "https"):
-            raise ModelUnavailable(
-                f"the model {model!r} has an address that is no URL; write MODEL@http://HOST:PORT"
-            )
+            raise ModelUnavailable(f"the model {model!r} has an address that is no URL; write MODEL@http://HOST:PORT")
         return cls(model, url)
 
     @property

@@ -262,9 +262,7 @@ class DiskStore:
 
 
 def _checksum(name: str, text: str) -> str:
-    return blake2b(
-        f"{name}\0{text}".encode(errors="surrogatepass"), digest_size=_CHECKSUM_DIGITS // 2
-    ).hexdigest()
+    return blake2b(f"{name}\0{text}".encode(errors="surrogatepass"), digest_size=_CHECKSUM_DIGITS // 2).hexdigest()
 
 
 def _seal(name: str, text: str) -> str:

@@ -100,9 +100,7 @@ def _lines(call: Call) -> list[str]:
     for message in call.messages:
         lines.append(f"[{message.role}{f' {message.name}' if message.name else ''}]")
         content = message.content
-        lines += (
-            [json.dumps(part) for part in content] if isinstance(content, tuple) else message.text.split("\n")
-        )
+        lines += [json.dumps(part) for part in content] if isinstance(content, tuple) else message.text.split("\n")
         lines += [f"tool call {c.name}({c.arguments})" for c in message.tool_calls]
     return lines
 

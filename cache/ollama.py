@@ -127,9 +127,7 @@ class Ollama:
         asked = [c.function for c in response.message.tool_calls or ()]
         stem = call.content_key.hex()[:12]  # Ollama's tool calls have no ids, and a conversation holds many
         calls = tuple(
-            ToolCall(
-                id=f"call_{stem}_{n}", name=function.name, arguments=json.dumps(dict(function.arguments))
-            )
+            ToolCall(id=f"call_{stem}_{n}", name=function.name, arguments=json.dumps(dict(function.arguments)))
             for n, function in enumerate(asked)
         )
         counted = response.prompt_eval_count is not None or response.eval_count is not None
@@ -164,9 +162,7 @@ class Ollama:
 
     def _unaskable(self, why: str) -> ProviderError:
         same = f"openai:{self._endpoint.model}@{self._endpoint.address.rstrip('/')}/v1"
-        return self._endpoint.failure(
-            f"cannot be asked this: {why}", f"try it as {same}, or ask another model"
-        )
+        return self._endpoint.failure(f"cannot be asked this: {why}", f"try it as {same}, or ask another model")
 
 
 def _endpoint(spelled: str) -> Endpoint:

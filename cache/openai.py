@@ -87,9 +87,7 @@ class OpenAI:
             failure = self._endpoint.unavailable if status in _UNAVAILABLE else self._endpoint.failure
             return failure(f"answered {status}{said}", _REMEDIES.get(status, other))
         cause = self._endpoint.quoted(str(error.__cause__ or error))
-        return self._endpoint.unavailable(
-            f"could not be asked ({cause})", "start the server, or correct the address"
-        )
+        return self._endpoint.unavailable(f"could not be asked ({cause})", "start the server, or correct the address")
 
     def _completion(self, text: str) -> Completion:
         try:
@@ -110,17 +108,13 @@ class OpenAI:
         said = choice.message
         if said.refusal or choice.finish_reason == "content_filter":
             why = self._endpoint.quoted(said.refusal or "its content filter stopped the answer")
-            raise self._endpoint.failure(
-                f"refused to answer: {why}", "change the question, or ask another model"
-            )
+            raise self._endpoint.failure(f"refused to answer: {why}", "change the question, or ask another model")
         if choice.finish_reason == "length":
             raise self._endpoint.truncated(usage.completion_tokens if usage else None)
         calls = tuple(call.parsed for call in said.tool_calls or ())
         tokens = choice.logprobs.content if choice.logprobs else None
         return Completion(
-            message=Message(
-                role="assistant", content=said.content or ("" if not calls else None), tool_calls=calls
-            ),
+            message=Message(role="assistant", content=said.content or ("" if not calls else None), tool_calls=calls),
             usage=usage and Usage(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens),
             logprobs=None if tokens is None else tuple(TokenLogprob(t.token, t.logprob) for t in tokens),
             finish_reason=choice.finish_reason,
@@ -182,9 +176,7 @@ def _endpoint(spelled: str) -> Endpoint:
     model, *url = re.split(r"@(?=https?://)", spelled, maxsplit=1)
     # without this, what was meant for a local server would be asked of OpenAI
     if not url and re.search(r".@[^@]*[:/]", model):
-        raise ModelUnavailable(
-            "an address begins with http:// or https://; write openai:MODEL@http://HOST:PORT/v1"
-        )
+        raise ModelUnavailable("an address begins with http:// or https://; write openai:MODEL@http://HOST:PORT/v1")
     return Endpoint.checked(model, url[0] if url else os.environ.get("OPENAI_BASE_URL") or _OPENAI)
 
 

@@ -230,9 +230,7 @@ class Offline:
             CacheMiss: always.
         """
         why = explain(call, self._stored())
-        raise CacheMiss(
-            f"no stored answer for {call.agent or 'a call'} ({call.model}), and live calls are off\n{why}"
-        )
+        raise CacheMiss(f"no stored answer for {call.agent or 'a call'} ({call.model}), and live calls are off\n{why}")
 
 
 class Routed:

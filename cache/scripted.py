@@ -34,9 +34,7 @@ class Scripted:
         elif asked <= len(self._answers):
             given = self._answers[asked - 1]
         else:
-            raise UnexpectedCall(
-                f"the script holds {len(self._answers)} answers, and was asked a {asked}th time"
-            )
+            raise UnexpectedCall(f"the script holds {len(self._answers)} answers, and was asked a {asked}th time")
         return answer(given) if isinstance(given, str) else given
 
     def close(self) -> None:
@@ -46,6 +44,4 @@ class Scripted:
             UnexpectedCall: answers were left over.
         """
         if len(self.calls) < len(self._answers):
-            raise UnexpectedCall(
-                f"the script holds {len(self._answers)} answers, and was asked {len(self.calls)}"
-            )
+            raise UnexpectedCall(f"the script holds {len(self._answers)} answers, and was asked {len(self.calls)}")

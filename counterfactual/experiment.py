@@ -157,9 +157,7 @@ class Experiment:
         Raises:
             ButforError: a run could not be finished.
         """
-        edits = (
-            treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
-        )
+        edits = treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
         models = _models(interventions)
         self.parallel(partial(self._outcome, edits, sample, models) for sample in range(draws))
         return _arm([self._outcome(edits, sample, models) for sample in range(draws)])
@@ -250,9 +248,7 @@ class Experiment:
     ) -> str | None:
         """Draw both arms further; the reason why not, where a run could not be finished."""
         wanted = [
-            (arm, sample)
-            for arm in (0, 1)
-            for sample in range(len(outcomes[arm]), len(outcomes[arm]) + sizes[arm])
+            (arm, sample) for arm in (0, 1) for sample in range(len(outcomes[arm]), len(outcomes[arm]) + sizes[arm])
         ]
         results: dict[tuple[int, int], Outcome | str] = {}
 

@@ -85,9 +85,7 @@ def pattern(regex: str) -> Judge:
 
     def judge(trace: Trace) -> Outcome:
         text = final_answer(trace)
-        return Outcome(
-            success=compiled.search(text) is not None, answer=text, explanation=f"should match /{regex}/"
-        )
+        return Outcome(success=compiled.search(text) is not None, answer=text, explanation=f"should match /{regex}/")
 
     return judge
 

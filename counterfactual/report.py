@@ -73,9 +73,7 @@ def _evidence(found: Attribution) -> Iterator[str]:
 def _claim(found: Attribution) -> str:
     if found.executor == "program":
         return "real: the program itself ran again with one answer changed"
-    played = (
-        f"agents{' and tools' if found.tools == 'model' else ''} were played by {found.model or 'nobody'}"
-    )
+    played = f"agents{' and tools' if found.tools == 'model' else ''} were played by {found.model or 'nobody'}"
     return f"simulated from a {found.fidelity}: {played}"
 
 
@@ -92,9 +90,7 @@ def _table(found: Attribution, trace: Trace) -> Table:
 
 
 def _rows(found: Attribution, trace: Trace) -> Iterator[Row]:
-    trials = {
-        t.steps[0]: t for t in found.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"
-    }
+    trials = {t.steps[0]: t for t in found.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"}
     reasons = {u.step: u for u in found.untested}
     blamed: set[int | None] = set(found.members) if found.members else {found.step}
     for shown in _shown(trace.steps, blamed, trials):
@@ -111,9 +107,7 @@ def _row(step: Step, mark: str, trial: Trial | None, untested: Untested | None, 
         effect = _effect(trial, found)
         if mark:
             effect += "  ◀ earliest" if found.step is not None else "  ◀ together"
-        return Row(
-            mark, str(step.index), agent, "correct", _ratio(trial.treated), _ratio(trial.control), effect
-        )
+        return Row(mark, str(step.index), agent, "correct", _ratio(trial.treated), _ratio(trial.control), effect)
     if step.kind != "llm":
         words = {"tool": "tool result", "human": "a person", "control": "framework"}[step.kind]
         return Row(mark, str(step.index), agent, f"– {words}", "", "", "")
@@ -128,9 +122,7 @@ def _effect(trial: Trial, found: Attribution) -> str:
     return f"none (< {found.large:.2f})"
 
 
-def _shown(
-    steps: Sequence[Step], blamed: set[int | None], trials: "dict[int, Trial]"
-) -> Iterator[Step | None]:
+def _shown(steps: Sequence[Step], blamed: set[int | None], trials: "dict[int, Trial]") -> Iterator[Step | None]:
     """Every step of a short run; of a long one those tried, those blamed, and their neighbours."""
     if len(steps) <= _SHOWN_STEPS:
         yield from steps
@@ -148,9 +140,7 @@ def _shown(
 def _texts(found: Attribution, trace: Trace) -> Iterator[tuple[str, RenderableType]]:
     if found.continuation:
         yield "recorded, and one repaired run beside it", beside(found.continuation)
-    troubles = [
-        (u.step, u.detail) for u in found.untested if u.reason in ("failed", "leaked answer", "budget")
-    ]
+    troubles = [(u.step, u.detail) for u in found.untested if u.reason in ("failed", "leaked answer", "budget")]
     troubles += [(t.steps[0] if t.steps else -1, t.error) for t in found.trials if t.error]
     if troubles:
         lines = [f"  step {step}: {excerpt(detail, limit=240)}" for step, detail in troubles[:5]]
@@ -210,11 +200,7 @@ def _fact_lines(found: Attribution) -> Iterator[tuple[str, str]]:
 
 def _control(kind: str, step: int, passed: bool | None, arm: Arm | None, detail: str) -> str:
     name = {"elsewhere": f"same fix at step {step}", "resample": "another draw"}.get(kind, kind)
-    shown = (
-        _ratio(arm)
-        if arm and arm.draws
-        else ("holds" if passed else f"not run ({excerpt(detail, limit=60)})")
-    )
+    shown = _ratio(arm) if arm and arm.draws else ("holds" if passed else f"not run ({excerpt(detail, limit=60)})")
     return f"{name} {shown}" + ("  ✗ contradicts the verdict" if passed is False else "")
 
 

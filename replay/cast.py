@@ -74,7 +74,6 @@ class Cast:
         model = self._models.get(agent or "") or self._default
         if model is None:
             raise ModelUnavailable(
-                f"{agent or 'an agent'} has to answer anew, and no model plays it; "
-                "give --model provider:model"
+                f"{agent or 'an agent'} has to answer anew, and no model plays it; give --model provider:model"
             )
         return model

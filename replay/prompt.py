@@ -11,9 +11,7 @@ from .trace import Agent, Step, Trace, context
 _DEFAULT_SYSTEM = "You are {name}, a member of a team of agents that works on a task together."
 _CUE = "You are {name}. Write your next message to the team."
 _CUE_TO = "You are {name}. Write your next message, to {audience} only."
-_CUE_PRIVATE = (
-    "You are {name}. Write down your next private thought (plan, facts, or ledger); nobody else reads it."
-)
+_CUE_PRIVATE = "You are {name}. Write down your next private thought (plan, facts, or ledger); nobody else reads it."
 
 
 def prompt(trace: Trace, steps: Sequence[Step], plan: Step) -> Call:
@@ -67,9 +65,7 @@ def _as_recorded(trace: Trace, steps: Sequence[Step], plan: Step) -> Call:
         return plan.call.model_copy(update={"agent": plan.agent, "step": _place(trace, plan)})
     whole = re.compile("|".join(map(_whole, sorted(changed, key=len, reverse=True))))
     messages = tuple(_replaced(message, whole, changed) for message in plan.call.messages)
-    return plan.call.model_copy(
-        update={"messages": messages, "agent": plan.agent, "step": _place(trace, plan)}
-    )
+    return plan.call.model_copy(update={"messages": messages, "agent": plan.agent, "step": _place(trace, plan)})
 
 
 def _whole(text: str) -> str:

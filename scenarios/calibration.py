@@ -22,7 +22,6 @@ SEED = 20_261_123
 _LENGTHS = (8, 20, 50, 100)
 _EXHAUSTIVE_REPEATS = 64
 _CONFIDENCES = (0.8, 0.9, 0.95, 0.99, 0.999)
-_REPEATS = (4, 6, 8, 10, 12, 16, 20, 30)
 
 
 class Audit(NamedTuple):
@@ -33,6 +32,16 @@ class Audit(NamedTuple):
     """Whether every step up to the verdict was decided."""
     calls: int
     """Of agents: descendants drawn again, over both arms of every trial, and one per correction."""
+
+
+class Case(NamedTuple):
+    """A failure to audit."""
+
+    planted: int
+    rates: tuple[Rates, ...]
+    """Of every step."""
+    reach: tuple[int, ...]
+    """How many steps each one can reach."""
 
 
 class Coverage(NamedTuple):
@@ -68,8 +77,6 @@ class Cost(NamedTuple):
     rule: Rule
     agreement: float
     """Of settled verdicts with exhaustive search at 64 repeats."""
-    agreement_of_all: float
-    """The same among all audits, an unsettled one counting as none."""
     coverage: float
     share: float
     """Of the exhaustive search's calls."""
@@ -146,36 +153,38 @@ def cost_curve(audits: int, rules: Sequence[Rule], *, hard: bool = False, seed: 
     `hard` failures recover by themselves up to three times in ten, and noise spoils a repaired run as often.
     """
     chance = random.Random(f"{seed}/cost")
-    cases = []
-    for _ in range(audits):
-        length = chance.choice(_LENGTHS[:3])
-        model = _failing(chance, length, hard=hard)
-        cases.append((length, [model.rates(step) for step in range(length)], _reach(model)))
-    exhaustive = [
-        _exhaustive(random.Random(f"{seed}/{i}"), rates, reach) for i, (_, rates, reach) in enumerate(cases)
-    ]
+    cases = [_case(chance, hard) for _ in range(audits)]
+    exhaustive = [_exhaustive(random.Random(f"{seed}/{i}"), c.rates, c.reach) for i, c in enumerate(cases)]
     curve = []
     for rule in rules:
-        found = [
-            _audit(random.Random(f"{seed}/{i}/a"), rates, reach, rule)
-            for i, (_, rates, reach) in enumerate(cases)
-        ]
+        found = [_audit(random.Random(f"{seed}/{i}/a"), c.rates, c.reach, rule) for i, c in enumerate(cases)]
         settled = [(a, e) for a, e in zip(found, exhaustive, strict=True) if a.settled]
         curve.append(
             Cost(
                 rule,
                 sum(a.blamed == e.blamed for a, e in settled) / max(1, len(settled)),
-                sum(a.blamed == e.blamed for a, e in settled) / audits,
                 len(settled) / audits,
                 statistics.median(a.calls / e.calls for a, e in zip(found, exhaustive, strict=True)),
-                statistics.median(a.calls / case[0] for a, case in zip(found, cases, strict=True)),
+                statistics.median(a.calls / len(c.rates) for a, c in zip(found, cases, strict=True)),
             )
         )
     return curve
 
 
+def settled_by(audits: int, *, hard: bool, seed: int = SEED) -> list[tuple[float, float]]:
+    """Cost, in runs of the whole length, and the share of audits that end on the planted step at no more than it."""
+    chance = random.Random(f"{seed}/settled")
+    cases = [_case(chance, hard) for _ in range(audits)]
+    costs = []
+    for case in cases:
+        found = _audit(chance, case.rates, case.reach, Rule())
+        if found.settled and found.blamed == case.planted:
+            costs.append(found.calls / len(case.rates))
+    return [(cost, (rank + 1) / audits) for rank, cost in enumerate(sorted(costs))]
+
+
 def plot(folder: Path) -> None:
-    """The curve of cost against certainty as the draws allowed grow, as cost.png and cost.svg in a folder."""
+    """What a budget buys: cost against the share of right verdicts, as cost.png and cost.svg in a folder."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -183,21 +192,15 @@ def plot(folder: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for hard, name, color in ((False, "little noise", "#1b6ca8"), (True, "much noise", "#b3541e")):
-        curve = cost_curve(200, [Rule(repeats=repeats) for repeats in _REPEATS], hard=hard)
-        axes.plot(
-            [c.full_runs for c in curve], [c.agreement_of_all for c in curve], "o-", color=color, label=name
-        )
-        for point in curve:
-            place = (point.full_runs, point.agreement_of_all)
-            axes.annotate(
-                f"{point.rule.repeats}", place, textcoords="offset points", xytext=(5, -11), fontsize=8
-            )
-    axes.set_xlabel("median cost of an audit, in runs of the whole length")
-    axes.set_ylabel("settled, and equal to exhaustive search")
-    axes.set_ylim(0, 1.05)
-    axes.set_title("Cost against certainty (labels: --repeats)", loc="left")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right")
+        costs, shares = zip(*settled_by(400, hard=hard), strict=True)
+        axes.step(costs, shares, where="post", color=color, label=name)
+    axes.set_xscale("log")
+    axes.set_xlabel("budget of an audit, in runs of the whole length")
+    axes.set_ylabel("audits that end on the planted step")
+    axes.set_ylim(0, 1.02)
+    axes.set_title("Cost against certainty", loc="left")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(frameon=False, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
     for kind in ("png", "svg"):
         figure.savefig(folder / f"cost.{kind}", dpi=150, metadata={"Date": None} if kind == "svg" else None)
@@ -268,6 +271,12 @@ def _failing(chance: random.Random, length: int, *, hard: bool = False) -> Causa
     recovery = chance.choice((0.0, 0.16, 0.3) if hard else (0.0, 0.05, 0.1))
     noise = (0.3 if hard else 0.1) / length
     return generate(chance, topology=topology, length=length, recovery=recovery, noise=noise, noticing=noise)
+
+
+def _case(chance: random.Random, hard: bool) -> Case:
+    model = _failing(chance, chance.choice(_LENGTHS[:3]), hard=hard)
+    rates = tuple(model.rates(step) for step in range(len(model.inputs)))
+    return Case(model.planted[0], rates, tuple(_reach(model)))
 
 
 def _some_rates(chance: random.Random) -> Rates:

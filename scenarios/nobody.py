@@ -3,8 +3,7 @@
 from .scenario import Player, Scenario, Turn, View
 
 _TASK = (
-    "Each school in the district gets 4 computers. Look up the number of schools and say how many computers "
-    "are needed."
+    "Each school in the district gets 4 computers. Look up the number of schools and say how many computers are needed."
 )
 
 
@@ -19,9 +18,7 @@ def _register(view: View) -> str:
 def _report_wordily(view: View) -> str:
     schools = view.number("schools", "Register")
     return (
-        "No figure."
-        if schools is None
-        else f"Well, as far as I can see the district has {schools:g} schools, I guess."
+        "No figure." if schools is None else f"Well, as far as I can see the district has {schools:g} schools, I guess."
     )
 
 

@@ -12,8 +12,7 @@ _CROSSINGS = {2018: 2_050, 2019: 2_190}
 
 def _plan(view: View) -> str:
     return (
-        "Plan: ask the Archivist for the passengers of 2019, then the Harbour for the crossings of 2019, "
-        "then divide."
+        "Plan: ask the Archivist for the passengers of 2019, then the Harbour for the crossings of 2019, then divide."
     )
 
 

@@ -16,11 +16,7 @@ def _read(view: View) -> str:
 
 def _weigh_one_box(view: View) -> str:
     jars, grams = view.number("jars per box"), view.number("grams per jar")
-    return (
-        "I lack the figures."
-        if jars is None or grams is None
-        else f"The weight is {jars * grams / 1000:g} kg."
-    )
+    return "I lack the figures." if jars is None or grams is None else f"The weight is {jars * grams / 1000:g} kg."
 
 
 def _weigh(view: View) -> str:
@@ -33,11 +29,7 @@ def _weigh(view: View) -> str:
 
 def _price(view: View) -> str:
     weight = view.number("weight is", "Weigher")
-    return (
-        "I lack the weight."
-        if weight is None
-        else f"That makes {math.ceil(weight / 10)} units of 10 kg begun."
-    )
+    return "I lack the weight." if weight is None else f"That makes {math.ceil(weight / 10)} units of 10 kg begun."
 
 
 def _write(view: View) -> str:

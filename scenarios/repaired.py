@@ -2,10 +2,7 @@
 
 from .scenario import Player, Scenario, Turn, View
 
-_TASK = (
-    "A hall has 18 rows of 24 seats, and 36 seats are broken. Tickets cost 5 euros. What does a full house "
-    "bring?"
-)
+_TASK = "A hall has 18 rows of 24 seats, and 36 seats are broken. Tickets cost 5 euros. What does a full house bring?"
 
 
 def _misread(view: View) -> str:

@@ -20,9 +20,7 @@ from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Agent, Culprit, Kind, Source, Step, Team, Trace
 
 _SPOKEN = re.compile(r"(?P<speaker>[\w ]+):\n(?P<text>.*)", re.DOTALL)
-_REVIEW = re.compile(
-    r"The message of (?P<agent>.+?) to review:\n<message>\n(?P<output>.*)\n</message>", re.DOTALL
-)
+_REVIEW = re.compile(r"The message of (?P<agent>.+?) to review:\n<message>\n(?P<output>.*)\n</message>", re.DOTALL)
 _NUMBER = r"[^\d\n-]{0,40}?(-?\d+(?:\.\d+)?)"
 
 
@@ -127,9 +125,7 @@ class Scenario:
         return Trace(
             task=self.task,
             expected=self.expected,
-            agents=tuple(
-                Agent(name=p.name, kind=p.kind, system_prompt=p.prompt or None) for p in self.players
-            ),
+            agents=tuple(Agent(name=p.name, kind=p.kind, system_prompt=p.prompt or None) for p in self.players),
             team=Team(),
             steps=tuple(steps),
             culprit=None if label is None else Culprit(agent=steps[label].agent, step=label, reason=self.why),
@@ -157,9 +153,7 @@ class Scenario:
 
     def _player(self, name: str | None) -> Player:
         if name not in self._by_name:
-            raise ProviderError(
-                f"scripted:{self.name} has no player {name!r}; it has {', '.join(self._by_name)}"
-            )
+            raise ProviderError(f"scripted:{self.name} has no player {name!r}; it has {', '.join(self._by_name)}")
         return self._by_name[name]
 
     def _turn(self, player: str | None, step: int | None) -> Turn:

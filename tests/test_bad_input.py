@@ -51,9 +51,7 @@ def refused(*arguments: object, says: str) -> Ran:
     ran = butfor(*arguments)
     assert ran.status == 2, ran
     assert ran.out == ""
-    assert [line[:8] for line in ran.err.splitlines() if line.startswith(("butfor: ", "Traceback"))] == [
-        "butfor: "
-    ]
+    assert [line[:8] for line in ran.err.splitlines() if line.startswith(("butfor: ", "Traceback"))] == ["butfor: "]
     assert says in ran.err
     assert contents() == before
     return ran
@@ -132,9 +130,7 @@ def test_a_log_of_100_megabytes_that_is_cut_short() -> None:
 def test_a_run_that_is_no_failure() -> None:
     trace = scenario("relay").record()
     right = trace.model_copy(update={"expected": final_answer(trace)})
-    ran = refused(
-        "blame", written("right.json", right.to_json()), *MODEL, says="calls the recorded run a success"
-    )
+    ran = refused("blame", written("right.json", right.to_json()), *MODEL, says="calls the recorded run a success")
     assert "nothing to blame" in ran.err
 
 
@@ -266,9 +262,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("breaking", BREAKING.values(), ids=BREAKING.keys())
-def test_a_broken_cache_is_no_empty_cache(
-    run: Path, filled: Path, breaking: Callable[[Path], object]
-) -> None:
+def test_a_broken_cache_is_no_empty_cache(run: Path, filled: Path, breaking: Callable[[Path], object]) -> None:
     cache = Path("answers")
     shutil.copytree(filled, cache)
     breaking(cache)

@@ -95,9 +95,7 @@ def test_the_order_of_arguments_and_dictionaries_is_no_question(store: DiskStore
 # A truncated row was an answer; a flipped byte was an answer; a corrupt entry was a silent live call.
 
 
-@pytest.mark.parametrize(
-    "damage", ["substr(value, 1, length(value) - 5)", "replace(value, 'whole', 'hole!')"]
-)
+@pytest.mark.parametrize("damage", ["substr(value, 1, length(value) - 5)", "replace(value, 'whole', 'hole!')"])
 def test_a_damaged_answer_is_neither_an_answer_nor_a_live_call(store: DiskStore, damage: str) -> None:
     Cached(Scripted(["the whole answer"]), store).complete(CALL)
     with closing(sqlite3.connect(store.directory / "cache.db")) as database, database:
@@ -128,9 +126,7 @@ def test_a_pickled_row_is_never_loaded(store: DiskStore, tmp_path: Path, place: 
     store.add(CALL.key(), CALL, answer("yes"))
     with closing(sqlite3.connect(store.directory / "cache.db")) as database, database:
         if place == "value":
-            database.execute(
-                "UPDATE Cache SET mode = ?, value = ? WHERE key LIKE 'answer/%'", (MODE_PICKLE, attack)
-            )
+            database.execute("UPDATE Cache SET mode = ?, value = ? WHERE key LIKE 'answer/%'", (MODE_PICKLE, attack))
         else:
             database.execute("UPDATE Cache SET key = ?, raw = 0 WHERE key LIKE 'answer/%'", (attack,))
     for read in (
@@ -286,9 +282,7 @@ def test_a_repeat_is_a_new_sample(store: DiskStore) -> None:
 # Redaction and parsing changed the replayed data: trailing spaces and U+0085 were lost.
 
 
-@pytest.mark.parametrize(
-    "text", ["end  ", "\n\n", "a\x85b", "a\u2028b", "a\r\nb", "sk-0123456789abcdef", " "]
-)
+@pytest.mark.parametrize("text", ["end  ", "\n\n", "a\x85b", "a\u2028b", "a\r\nb", "sk-0123456789abcdef", " "])
 def test_text_survives_every_way_through(recorded: Path, text: str) -> None:
     log = {"question": "q", "ground_truth": "1", "history": [{"content": text, "role": "user", "name": "A"}]}
     Path("log.json").write_text(json.dumps(log))
@@ -306,9 +300,7 @@ def test_text_survives_every_way_through(recorded: Path, text: str) -> None:
 def test_one_edit_shifts_no_call_that_does_not_depend_on_it() -> None:
     others = [(f"Worker {n}", f"result {n}", ()) for n in range(128)]
     live = Scripted(never)
-    again = rerun(
-        addressed(("Ann", "a", ()), *others), Edits(answers={0: "edited"}), executor=Simulator(), live=live
-    )
+    again = rerun(addressed(("Ann", "a", ()), *others), Edits(answers={0: "edited"}), executor=Simulator(), live=live)
     assert [step.output for step in again.steps[1:]] == [text for _, text, _ in others]
     assert live.calls == []
 

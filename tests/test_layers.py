@@ -30,9 +30,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *filter(None, [node.module])])
-            yield from (
-                [f"{module}.{alias.name}" for alias in node.names] if module == "butfor" else [module]
-            )
+            yield from ([f"{module}.{alias.name}" for alias in node.names] if module == "butfor" else [module])
 
 
 def layer_of(module: str) -> str | None:
@@ -48,9 +46,7 @@ def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
     allowed = set(LAYERS[: LAYERS.index(layer) + 1]) | {None}
     found = [(path, module) for path in files(layer) for module in imported(path)]
     assert found
-    assert [
-        f"{path.relative_to(ROOT)}: {module}" for path, module in found if layer_of(module) not in allowed
-    ] == []
+    assert [f"{path.relative_to(ROOT)}: {module}" for path, module in found if layer_of(module) not in allowed] == []
 
 
 @pytest.mark.parametrize("layer", LAYERS[:-1])
@@ -66,10 +62,6 @@ def test_nobody_imports_a_folder_by_its_bare_name(layer: str) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    program = (
-        "import sys, butfor.__main__, butfor.cli; print(*{name.partition('.')[0] for name in sys.modules})"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    program = "import sys, butfor.__main__, butfor.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert HEAVY.isdisjoint(loaded.split())

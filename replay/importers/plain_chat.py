@@ -20,7 +20,9 @@ from .several import Run, name_of, pick
 from .sniffing import all_named, keys
 
 FORMAT = "plain-chat"
-_YAML = re.compile(r"\s*(?:---[^\n]*\n)?(?:#[^\n]*\n)*(?:messages:\s*\n)?\s*-[ \t]+(?:role|name|content)[ \t]*:")
+_YAML = re.compile(
+    r"(?:---[^\n]*\n\s*+)?(?:#[^\n]*\n\s*+)*+(?:messages:[ \t]*\n\s*+)?-[ \t]+(?:role|name|content)[ \t]*:"
+)
 _KINDS: dict[str, Kind] = {"user": "human", "human": "human", "tool": "tool", "function": "tool"}
 _PROMPTS = ("system", "developer")
 _ELSEWHERE = frozenset({"agent_id", "event_id", "ns", "inputs", "events", "response", "history", "stop_reason"})
@@ -30,7 +32,7 @@ def sniff(head: str) -> bool:
     """Messages with a `role` and `content`, not all of them with a `name`; alone or under `messages`."""
     found = keys(head)
     if not found:
-        return _YAML.match(head) is not None
+        return _YAML.match(head.lstrip()) is not None
     if _ELSEWHERE & found.keys() or "type" in found:
         return False
     if "messages" in found:

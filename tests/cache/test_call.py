@@ -49,9 +49,7 @@ ALIKE = st.builds(
             role=st.sampled_from(["assistant", "tool"]),
             content=st.sampled_from([None, "1", "2", ({"v": 1},), ({"v": True},)]),
             tool_calls=st.lists(
-                st.builds(
-                    ToolCall, id=st.sampled_from("12"), name=st.sampled_from("12"), arguments=st.just("")
-                ),
+                st.builds(ToolCall, id=st.sampled_from("12"), name=st.sampled_from("12"), arguments=st.just("")),
                 max_size=1,
             ).map(tuple),
             tool_call_id=st.sampled_from([None, "1", "2"]),
@@ -152,9 +150,7 @@ def test_a_key_survives_the_file_it_is_written_to(call: Call) -> None:
 
 
 @given(st.lists(MESSAGES, min_size=2, max_size=8).map(tuple), st.data())
-def test_the_memo_of_histories_never_changes_a_key(
-    messages: tuple[Message, ...], data: st.DataObject
-) -> None:
+def test_the_memo_of_histories_never_changes_a_key(messages: tuple[Message, ...], data: st.DataObject) -> None:
     def fresh(history: tuple[Message, ...]) -> bytes:
         module._chains.clear()
         copies = tuple(Message.model_validate(message.model_dump()) for message in history)
@@ -171,20 +167,13 @@ def test_the_memo_of_histories_never_changes_a_key(
 
 def test_a_middle_message_that_only_equals_another_in_python_is_another_key() -> None:
     first, last = said("first"), said("last")
-    keys = {
-        asked(first, Message(role="user", content=({"flag": flag},)), last).content_key
-        for flag in (1, True, 2)
-    }
+    keys = {asked(first, Message(role="user", content=({"flag": flag},)), last).content_key for flag in (1, True, 2)}
     assert len(keys) == 3
 
 
 def test_a_key_is_the_same_in_another_process() -> None:
-    call = tool_round(
-        "call_9f8e7d6c5b", result="the result of call_9f8e7d6c5b", arguments='{"b": 1, "a": 2.0}'
-    )
-    program = (
-        "import sys; from butfor.cache.call import Call; print(Call.model_validate_json(sys.argv[1]).key())"
-    )
+    call = tool_round("call_9f8e7d6c5b", result="the result of call_9f8e7d6c5b", arguments='{"b": 1, "a": 2.0}')
+    program = "import sys; from butfor.cache.call import Call; print(Call.model_validate_json(sys.argv[1]).key())"
     printed = subprocess.run(
         [sys.executable, "-c", program, call.model_dump_json()], capture_output=True, text=True, check=True
     )

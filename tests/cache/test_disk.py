@@ -26,9 +26,7 @@ COMPLETIONS = st.builds(
         Message,
         role=st.just("assistant"),
         content=st.none() | TEXTS | st.just(({"type": "text", "text": "x", "note": None},)),
-        tool_calls=st.lists(st.builds(ToolCall, id=TEXTS, name=TEXTS, arguments=TEXTS), max_size=2).map(
-            tuple
-        ),
+        tool_calls=st.lists(st.builds(ToolCall, id=TEXTS, name=TEXTS, arguments=TEXTS), max_size=2).map(tuple),
     ),
     usage=st.none() | st.builds(Usage, input_tokens=st.integers(0, 9), output_tokens=st.integers(0, 9)),
     logprobs=st.none()
@@ -184,8 +182,7 @@ TAMPERING = {
     "pickled": "UPDATE Cache SET mode = 4 WHERE key = ?",
     "expired": "UPDATE Cache SET expire_time = 1 WHERE key = ?",
     "gone": "DELETE FROM Cache WHERE key = ?",
-    "of another key": "UPDATE Cache SET value = (SELECT value FROM Cache WHERE key = 'answer/other') "
-    "WHERE key = ?",
+    "of another key": "UPDATE Cache SET value = (SELECT value FROM Cache WHERE key = 'answer/other') WHERE key = ?",
 }
 
 
@@ -218,9 +215,7 @@ def test_verify_names_every_damaged_row(store: DiskStore, sql: Callable[..., lis
 
 
 @pytest.mark.parametrize("kind", ["call", "message"])
-def test_an_answer_without_its_question_is_damage(
-    store: DiskStore, sql: Callable[..., list[Any]], kind: str
-) -> None:
+def test_an_answer_without_its_question_is_damage(store: DiskStore, sql: Callable[..., list[Any]], kind: str) -> None:
     store.add("mine", asked(), answer("yes"))
     sql("DELETE FROM Cache WHERE key LIKE ?", f"{kind}/%")
     for read in (lambda: list(store.calls()), lambda: store.item("mine"), lambda: list(store.items())):
@@ -229,9 +224,7 @@ def test_an_answer_without_its_question_is_damage(
     assert store.verify()
 
 
-@pytest.mark.parametrize(
-    "content", ["{}", "[]", '{"message": {"role": "assistant", "content": 5}}', "not json"]
-)
+@pytest.mark.parametrize("content", ["{}", "[]", '{"message": {"role": "assistant", "content": 5}}', "not json"])
 def test_a_row_that_is_no_answer_is_damage(store: DiskStore, content: str) -> None:
     store._write("answer/mine", content)
     with pytest.raises(StoreDamaged, match="answer/mine is not an answer"):
@@ -297,9 +290,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "its database deleted": lambda folder: (folder / "cache.db").unlink(),
     "its database emptied": lambda folder: (folder / "cache.db").write_bytes(b""),
     "its database overwritten": lambda folder: (folder / "cache.db").write_bytes(b"no database\n" * 400),
-    "its database cut": lambda folder: (folder / "cache.db").write_bytes(
-        (folder / "cache.db").read_bytes()[:5000]
-    ),
+    "its database cut": lambda folder: (folder / "cache.db").write_bytes((folder / "cache.db").read_bytes()[:5000]),
     "its database a folder": lambda folder: _replaced(folder / "cache.db").mkdir(),
     "its mark of another version": lambda folder: (folder / "butfor-store.json").write_text('{"format": 99}'),
     "its mark a list": lambda folder: (folder / "butfor-store.json").write_text("[]"),

@@ -111,9 +111,7 @@ def test_a_sandbox_is_not_seeded(store: CallStore) -> None:
         {"messages": (Message(role="user", content="What now? "),)},
     ],
 )
-def test_another_question_is_never_served_with_a_stored_answer(
-    store: CallStore, change: dict[str, Any]
-) -> None:
+def test_another_question_is_never_served_with_a_stored_answer(store: CallStore, change: dict[str, Any]) -> None:
     live = Numbered()
     assert texts(Cached(live, store), CALL, CALL.model_copy(update=change)) == ["1", "2"]
 

@@ -18,9 +18,7 @@ CALLS = [
             Message(role="system", content="Be brief."),
             Message(role="assistant", tool_calls=(TOOL_CALL,)),
             Message(role="tool", content="3", tool_call_id="call_1"),
-            Message(
-                role="user", content=({"type": "image_url", "image_url": {"url": "data:", "detail": None}},)
-            ),
+            Message(role="user", content=({"type": "image_url", "image_url": {"url": "data:", "detail": None}},)),
             Message(role="system", content="Be brief."),
         ),
         tools=(Tool(name="add", parameters={"type": "object"}),),

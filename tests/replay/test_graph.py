@@ -14,9 +14,7 @@ from butfor.replay.trace import Trace
 
 
 def test_nodes_and_edges_say_who_what_and_why() -> None:
-    trace = addressed(
-        ("User", "question", None), ("Ann", "plan", ()), ("Ann", "do", ("Bob",)), ("Bob", "done", None)
-    )
+    trace = addressed(("User", "question", None), ("Ann", "plan", ()), ("Ann", "do", ("Bob",)), ("Bob", "done", None))
     graph = conversation_graph(trace)
     assert {node: graph.nodes[node] for node in graph} == {
         0: {"agent": "User", "kind": "human"},

@@ -32,9 +32,7 @@ TALK = addressed(
         ("Dan", "control", None, ()),
     ],
 )
-def test_what_the_next_step_hears(
-    agent: str, kind: Kind, continues: int | None, reads: tuple[Read, ...]
-) -> None:
+def test_what_the_next_step_hears(agent: str, kind: Kind, continues: int | None, reads: tuple[Read, ...]) -> None:
     assert heard(TALK.steps, agent, kind) == (continues, reads)
 
 

@@ -24,10 +24,7 @@ def asked(text: str, *, step: int | None = None, agent: str | None = None) -> Ca
 def recording(*questions: str) -> Recording:
     """A recording in which the n-th question, asked in step n, was answered `QUESTION!n`."""
     return Recording(
-        [
-            Recorded(n, asked(text), answer(f"{text}!{n}", origin="recorded"))
-            for n, text in enumerate(questions)
-        ]
+        [Recorded(n, asked(text), answer(f"{text}!{n}", origin="recorded")) for n, text in enumerate(questions)]
     )
 
 

@@ -130,13 +130,9 @@ def test_an_orchestrator_s_ledger_names_who_is_next() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "broken", ["no ledger at all", "{", '{"next_speaker": {"answer": "Nobody"}}', "[" * 99_999]
-)
+@pytest.mark.parametrize("broken", ["no ledger at all", "{", '{"next_speaker": {"answer": "Nobody"}}', "[" * 99_999])
 def test_where_a_ledger_cannot_be_read_the_recorded_addressee_is_next(broken: str) -> None:
-    steps = rerun(
-        LED, Edits(answers={1: broken}), executor=Simulator(schedule="model"), live=inventive()
-    ).steps
+    steps = rerun(LED, Edits(answers={1: broken}), executor=Simulator(schedule="model"), live=inventive()).steps
     assert steps[2].audience == ("Bob",)
     assert steps[3].agent == "Bob"
 

@@ -70,9 +70,7 @@ def test_what_was_recorded_given_again_changes_nothing(trace: Trace, data: st.Da
 
 
 def test_what_an_agent_is_asked() -> None:
-    trace = addressed(
-        ("Ann", "hello", None), ("Bob", "plan", ()), ("Bob", "go", ("Ann",)), ("Ann", "done", None)
-    )
+    trace = addressed(("Ann", "hello", None), ("Bob", "plan", ()), ("Bob", "go", ("Ann",)), ("Ann", "done", None))
     agents = (Agent(name="Ann", system_prompt="Be brief."), Agent(name="Bob", description="The planner."))
     trace = trace.model_copy(update={"agents": agents})
     call = asked(trace, 3)

@@ -136,9 +136,7 @@ def test_a_run_cannot_be_changed() -> None:
 
 
 def test_a_method_sees_neither_answer_nor_label() -> None:
-    trace = run(
-        ("Ann", "a"), expected="4", outcome=Outcome(success=False), culprit=Culprit(agent="Ann", step=0)
-    )
+    trace = run(("Ann", "a"), expected="4", outcome=Outcome(success=False), culprit=Culprit(agent="Ann", step=0))
     blind = trace.blind()
     assert (blind.expected, blind.outcome, blind.culprit) == (None, None, None)
     assert blind.steps == trace.steps

@@ -153,9 +153,7 @@ def test_the_other_spelling_of_the_expected_answer() -> None:
 
 @pytest.mark.parametrize("step", [1, "1", " 1 "])
 def test_the_label(step: object) -> None:
-    trace = load(
-        log(said(name="A"), said(name="B"), mistake_step=step, mistake_agent="B", mistake_reason="wrong")
-    )
+    trace = load(log(said(name="A"), said(name="B"), mistake_step=step, mistake_agent="B", mistake_reason="wrong"))
     assert trace.culprit == Culprit(agent="B", step=1, reason="wrong")
 
 
