@@ -25,9 +25,7 @@ def whatif(
     log: o.Log,
     command: o.Command = None,
     step: Annotated[int | None, typer.Option(help="The step to change (0-based).")] = None,
-    output: Annotated[
-        str | None, typer.Option(help="The step's new output; @FILE reads it from a file.")
-    ] = None,
+    output: Annotated[str | None, typer.Option(help="The step's new output; @FILE reads it from a file.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Let the step say nothing.")] = False,
     resample: Annotated[bool, typer.Option("--resample", help="Ask the step's agent again.")] = False,
     swap: Annotated[list[str] | None, typer.Option(help="AGENT=provider:model; may be repeated.")] = None,
@@ -41,9 +39,7 @@ def whatif(
     from . import whatif as what
 
     run = opened(log)
-    changes = what.changes(
-        run.trace, step=step, output=output, remove=remove, resample=resample, swaps=o.swaps(swap)
-    )
+    changes = what.changes(run.trace, step=step, output=output, remove=remove, resample=resample, swaps=o.swaps(swap))
     session = run.session(o.chosen(run.settings, **given), cache=cache, offline=offline, command=command)
     with progress_of(session):
         found = what.whatif(session, run.trace, changes, repeats=given["repeats"] or 1)
@@ -123,9 +119,7 @@ def pack(
     run = opened(log)
     settings = run.last_settings(cache)
     keys = _pack(run, settings, output, cache, command)
-    what = (
-        f"{keys} answers of its last audit" if settings else "no answers: it was not audited with this cache"
-    )
+    what = f"{keys} answers of its last audit" if settings else "no answers: it was not audited with this cache"
     print(f"{output}: {log.name} with {what}; {output.stat().st_size} bytes")
 
 
@@ -142,9 +136,7 @@ def verify(case: o.Log, command: o.Command = None, as_json: o.Json = False) -> N
     raise typer.Exit(0 if not found.differences else 1)
 
 
-def _pack(
-    run: Opened, settings: "Settings | None", output: Path, cache: Path | None, command: list[str] | None
-) -> int:
+def _pack(run: Opened, settings: "Settings | None", output: Path, cache: Path | None, command: list[str] | None) -> int:
     """Write a case with the audit done once more from its answers; how many those are."""
     from . import case
 

@@ -22,9 +22,7 @@ def info(cache: o.Cache = None, as_json: o.Json = False) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found._asdict(), indent=1) + "\n")
     else:
-        print(
-            f"{found.directory}: {found.answers} answers, {found.messages} messages, {found.bytes / 2**20:.1f} MB"
-        )
+        print(f"{found.directory}: {found.answers} answers, {found.messages} messages, {found.bytes / 2**20:.1f} MB")
 
 
 @app.command()

@@ -71,9 +71,7 @@ def pack(
         trace.to_json(),
         "null\n" if settings is None else settings.model_dump_json(indent=1) + "\n",
         "null\n" if found is None else found.model_dump_json(indent=1) + "\n",
-        json.dumps(
-            {d: m.model_dump(mode="json", exclude_defaults=True) for d, m in sorted(messages.items())}
-        ),
+        json.dumps({d: m.model_dump(mode="json", exclude_defaults=True) for d, m in sorted(messages.items())}),
         "".join(f"{line}\n" for line in lines),
     )
     parts = {name: body.encode() for name, body in zip(_PARTS, bodies, strict=True)}
@@ -108,9 +106,7 @@ def unpack(path: Path) -> Case:
         RecursionError,
     ) as error:
         raise LogFormatError(f"{path}: not a case that butfor packed, or damaged: {error}") from None
-    return Case(
-        read_trace(parts["run.json"].decode(), name=f"{path.name}: run.json"), settings, found, store, keys
-    )
+    return Case(read_trace(parts["run.json"].decode(), name=f"{path.name}: run.json"), settings, found, store, keys)
 
 
 def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
@@ -119,9 +115,7 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
         raise LogFormatError(f"{path}: unpacks to {size} bytes, more than a case may hold")
     manifest = _object(archive.read("manifest.json"))
     if manifest.get("format") != _FORMAT:
-        raise LogFormatError(
-            f"{path}: packed in format {manifest.get('format')!r}; this butfor reads {_FORMAT}"
-        )
+        raise LogFormatError(f"{path}: packed in format {manifest.get('format')!r}; this butfor reads {_FORMAT}")
     parts = {name: archive.read(name) for name in _PARTS}
     for name, body in parts.items():
         if manifest["sha256"][name] != sha256(body).hexdigest():

@@ -28,9 +28,7 @@ audit_cli.add_to(app)
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
-    ] = False,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     """Print the version where it is asked for."""
     if show:
@@ -54,9 +52,7 @@ def import_(
         sys.stdout.write(trace.to_json())
         return
     write(output, trace.to_json())
-    print(
-        f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}"
-    )
+    print(f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}")
 
 
 @app.command()
@@ -112,20 +108,14 @@ def check(
     digest = sha256(again.to_json().encode()).hexdigest()
     calls = len(recording.recorded)
     if as_json:
-        print_json(
-            {"identical": same, "calls": calls, "hits": calls, "sha256": digest, "fidelity": trace.fidelity}
-        )
+        print_json({"identical": same, "calls": calls, "hits": calls, "sha256": digest, "fidelity": trace.fidelity})
     else:
         verdict = "reproduced byte for byte" if same else "NOT reproduced: the outputs differ"
-        print(
-            f"{log.name}: {calls} calls, {calls} answered from the recording, 0 live; {verdict} (sha256 {digest})"
-        )
+        print(f"{log.name}: {calls} calls, {calls} answered from the recording, 0 live; {verdict} (sha256 {digest})")
     raise typer.Exit(0 if same else 1)
 
 
-def _check_program(
-    trace: "Trace", log: Path, command: list[str], settings: "Settings", as_json: bool
-) -> None:
+def _check_program(trace: "Trace", log: Path, command: list[str], settings: "Settings", as_json: bool) -> None:
     from . import programs
 
     checked = programs.check(trace, command, settings)
@@ -162,9 +152,7 @@ def bench(
         params=param,
     )
     folder = Path(what[0]) if what and len(what) == 1 and Path(what[0]).is_dir() else None
-    rows = (
-        b.over_logs(folder, settings, open_store(cache)) if folder else b.over_scenarios(what or (), settings)
-    )
+    rows = b.over_logs(folder, settings, open_store(cache)) if folder else b.over_scenarios(what or (), settings)
     if as_json:
         print_json(b.as_json(rows))
     else:

@@ -13,9 +13,7 @@ from butfor.cache.errors import ButforError
 if TYPE_CHECKING:
     from .settings import Settings
 
-Log = Annotated[
-    Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")
-]
+Log = Annotated[Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")]
 Command = Annotated[
     list[str] | None,
     typer.Argument(metavar="-- CMD …", help="The program that made the run, to be run again."),
@@ -26,9 +24,7 @@ Cache = Annotated[
 ]
 Search = Annotated[str | None, typer.Option("--search", help="earliest, bisect, or exhaustive.")]
 Model = Annotated[str | None, typer.Option(help="provider:model that plays the agents (openai:…, ollama:…).")]
-Corrector = Annotated[
-    str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")
-]
+Corrector = Annotated[str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")]
 Judge = Annotated[
     str | None,
     typer.Option(
@@ -54,9 +50,7 @@ _SETTINGS: Mapping[str, Any] = {
     "model": Model,
     "corrector": Corrector,
     "judge": Judge,
-    "judge_model": Annotated[
-        str | None, typer.Option(help="provider:model that judges with llm; default: --model.")
-    ],
+    "judge_model": Annotated[str | None, typer.Option(help="provider:model that judges with llm; default: --model.")],
     "expected": Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")],
     "tools": Annotated[
         str | None,
@@ -71,12 +65,8 @@ _SETTINGS: Mapping[str, Any] = {
     ],
     "search": Search,
     "repeats": Repeats,
-    "confidence": Annotated[
-        float | None, typer.Option(help="That no innocent step is blamed, between 0.5 and 1.")
-    ],
-    "effect": Annotated[
-        float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")
-    ],
+    "confidence": Annotated[float | None, typer.Option(help="That no innocent step is blamed, between 0.5 and 1.")],
+    "effect": Annotated[float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")],
     "controls": Annotated[
         bool | None, typer.Option("--controls/--no-controls", help="Run the controls of a blamed step.")
     ],
@@ -84,13 +74,9 @@ _SETTINGS: Mapping[str, Any] = {
         bool | None, typer.Option("--per-agent", help="Add each agent's share of the blame (more calls).")
     ],
     "calls": MaxCalls,
-    "tokens": Annotated[
-        int | None, typer.Option("--max-total-tokens", help="Tokens of live calls, at most.")
-    ],
+    "tokens": Annotated[int | None, typer.Option("--max-total-tokens", help="Tokens of live calls, at most.")],
     "dollars": Annotated[float | None, typer.Option("--max-cost", help="Dollars, at most; needs --price.")],
-    "seconds": Annotated[
-        float | None, typer.Option("--max-time", help="Seconds after which no live call is begun.")
-    ],
+    "seconds": Annotated[float | None, typer.Option("--max-time", help="Seconds after which no live call is begun.")],
     "prices": Annotated[
         list[str] | None,
         typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated."),
@@ -193,6 +179,4 @@ def _price(text: str) -> dict[str, float]:
     try:
         return {"input": float(cost_in), "output": float(cost_out if slash else cost_in)}
     except ValueError:
-        raise ButforError(
-            f"--price …={text!r} is not of the form IN/OUT (dollars per million tokens)"
-        ) from None
+        raise ButforError(f"--price …={text!r} is not of the form IN/OUT (dollars per million tokens)") from None

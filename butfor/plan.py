@@ -58,12 +58,8 @@ def planned(trace: Trace, settings: Settings) -> Plan:
     decisive = sum(_draws(rule, True, len(candidates)))
     steps = tuple(_step(trace, step, innocent, decisive, 2 * rule.repeats) for step in candidates)
     middle = len(steps) // 2
-    expected = [s.calls_innocent for s in steps[:middle]] + [
-        s.calls_decisive for s in steps[middle : middle + 1]
-    ]
-    tokens = [s.tokens_innocent for s in steps[:middle]] + [
-        s.tokens_decisive for s in steps[middle : middle + 1]
-    ]
+    expected = [s.calls_innocent for s in steps[:middle]] + [s.calls_decisive for s in steps[middle : middle + 1]]
+    tokens = [s.tokens_innocent for s in steps[:middle]] + [s.tokens_decisive for s in steps[middle : middle + 1]]
     price = settings.prices.get(settings.model or "")
     most = sum(s.tokens_most for s in steps)
     return Plan(

@@ -23,9 +23,7 @@ def resolve(kind: str, name: str, builtin: Mapping[str, T]) -> T:
             return point.load()  # type: ignore[no-any-return]
     module, colon, attribute = name.partition(":")
     if not colon:
-        raise ButforError(
-            f"no {kind} is called {name!r}; there are {', '.join(builtin)}, or name one as module:object"
-        )
+        raise ButforError(f"no {kind} is called {name!r}; there are {', '.join(builtin)}, or name one as module:object")
     found: T = _imported(kind, module, attribute)
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from butfor.cache.errors import ModelUnavailable
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed
@@ -48,21 +49,24 @@ class Session:
         self._metered = Metered(Routed(self._connect), settings.budget, prices=settings.prices)
         self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
 
+    @property
+    def executor(self) -> Literal["simulator", "program"]:
+        """What carries runs out."""
+        return "program" if self._program else "simulator"
+
     def audit(self, trace: Trace, *, sham: bool = False) -> Attribution:
         """The verdict on a failed run; of a program, once it has been run again as it was."""
         corrector = self._named(self.settings.corrector, "proposes corrections", "--corrector")
         experiment = self.experiment(trace, sham=sham)
         search = resolve("search", self.settings.search, SEARCHES)
-        found = attribute(
-            experiment, search, controls=self.settings.controls, per_agent=self.settings.per_agent
-        )
+        found = attribute(experiment, search, controls=self.settings.controls, per_agent=self.settings.per_agent)
         return found.model_copy(
             update={
                 "cost": self.cost().model_copy(update={"naive_calls": self._naive(experiment)}),
                 "model": self.settings.model,
                 "corrector": corrector,
                 "tools": self.settings.run_tools if self._program else self.settings.tools,
-                "executor": "program" if self._program else "simulator",
+                "executor": self.executor,
             }
         )
 
@@ -160,9 +164,7 @@ class Session:
         """The model for a part, or the agents' model where it has none of its own."""
         named = model or self.settings.model
         if named is None:
-            raise ModelUnavailable(
-                f"no model {does}; give --model provider:model (or {option}), such as ollama:qwen3"
-            )
+            raise ModelUnavailable(f"no model {does}; give --model provider:model (or {option}), such as ollama:qwen3")
         return named
 
     def _naive(self, experiment: Experiment) -> int:

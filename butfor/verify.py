@@ -23,9 +23,7 @@ class Verified(NamedTuple):
         """The same in words."""
         if not self.differences:
             return f"{name}: holds: {self.verdict} ({self.numbers} values derived again, offline, all equal)"
-        return "\n".join(
-            (f"{name}: does NOT hold; {len(self.differences)} values differ:", *self.differences[:20])
-        )
+        return "\n".join((f"{name}: does NOT hold; {len(self.differences)} values differ:", *self.differences[:20]))
 
 
 def verified(run: Opened, command: list[str] | None) -> Verified:
@@ -35,9 +33,7 @@ def verified(run: Opened, command: list[str] | None) -> Verified:
         LogFormatError: the file is no case, or holds no verdict.
     """
     if run.case is None or run.case.found is None or run.settings is None:
-        raise LogFormatError(
-            "only a packed verdict can be verified; make one with butfor blame --certificate FILE"
-        )
+        raise LogFormatError("only a packed verdict can be verified; make one with butfor blame --certificate FILE")
     again = run.session(chosen(run.settings), cache=None, command=command).audit(run.trace)
     packed, derived = (dict(_values(found.model_dump(mode="json"), "")) for found in (run.case.found, again))
     keys = sorted(packed.keys() | derived.keys())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -32,6 +33,7 @@ class WhatIf(Frozen):
     """The changed run; of the first draw, where there were several."""
     continuation: tuple[Said, ...]
     cost: Cost
+    executor: Literal["simulator", "program"] = "simulator"
 
 
 def changes(
@@ -84,14 +86,13 @@ def whatif(session: Session, trace: Trace, changed: tuple[Intervention, ...], *,
         run=first.trace,
         continuation=continuation(trace.steps, first.trace.steps, start),
         cost=session.cost(),
+        executor=session.executor,
     )
 
 
 def as_terminal(found: WhatIf) -> RenderableType:
     """The outcome in a sentence, then the two runs side by side, then the cost."""
-    named = ", ".join(
-        i.describe() if i.step is None else f"step {i.step} {_PAST[i.kind]}" for i in found.changes
-    )
+    named = ", ".join(i.describe() if i.step is None else f"step {i.step} {_PAST[i.kind]}" for i in found.changes)
     lines = [Text(f"  With {named}: {_outcome(found)}", style="bold")]
     if found.trial:
         low, high = found.trial.interval
@@ -104,7 +105,7 @@ def as_terminal(found: WhatIf) -> RenderableType:
         )
         if found.trial.error:
             lines.append(Text(f"  cut short: {excerpt(found.trial.error)}"))
-    lines.append(Text("  simulated: agents and tools were played by models, unless marked recorded"))
+    lines.append(Text(f"  {_CLAIMS[found.executor]}"))
     return Group(
         *lines,
         Text(""),
@@ -114,6 +115,10 @@ def as_terminal(found: WhatIf) -> RenderableType:
     )
 
 
+_CLAIMS = {
+    "simulator": "simulated: agents and tools were played by models, unless marked recorded",
+    "program": "real: the program itself ran again with this changed",
+}
 _PAST = {
     "given": "given",
     "remove": "removed",

@@ -3,6 +3,7 @@
 import difflib
 import heapq
 import json
+import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
@@ -10,6 +11,20 @@ from typing import NamedTuple
 from .call import Call
 
 _SHOWN_LINES = 24
+_WORD = re.compile(r"[\w.-]+")
+_VOLATILE = (
+    (
+        "the clock: a date or time in the prompt; freeze it, or keep it out of the prompt",
+        re.compile(
+            r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?|\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+        ),
+    ),
+    (
+        "a random id in the prompt (uuid, hash, or address); seed it, or keep it out of the prompt",
+        re.compile(r"0x[0-9a-f]+|\b(?=[0-9a-f-]*\d)[0-9a-f]{8}[0-9a-f-]*\b", re.IGNORECASE),
+    ),
+    ("a number that changes from run to run (random, a counter, or the clock)", re.compile(r"\d+(?:\.\d+)?")),
+)
 _LINE = 150
 """Characters that are shown of a line."""
 _BEFORE = 60
@@ -92,6 +107,19 @@ def _cut(line: str, start: int) -> str:
     start = max(start, 0) if len(line) > _LINE else 0
     end = start + _LINE
     return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
+
+
+def likely_cause(stored: Call, asked: Call) -> str:
+    """What probably made a call differ from the one stored, judged by the text that differs."""
+    before, after = "\n".join(_lines(stored)), "\n".join(_lines(asked))
+    if before == after:
+        return "the same call was made more often than it was recorded"
+    for name, pattern in _VOLATILE:
+        if pattern.sub("·", before) == pattern.sub("·", after):
+            return name
+    if sorted(_WORD.findall(before)) == sorted(_WORD.findall(after)):
+        return "the same words in another order: an unordered set, or answers that arrive in no fixed order"
+    return "the code that builds the prompt, or the log itself, was changed since it was recorded"
 
 
 def _lines(call: Call) -> list[str]:

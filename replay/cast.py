@@ -12,6 +12,9 @@ from butfor.cache.provider import Provider
 ToolPolicy = Literal["fail", "model", "sandbox"]
 """What happens when a tool is called as it was not recorded: an error, a model plays it, its code runs."""
 
+_WIRE_ONLY = frozenset({"wire", "stream"})
+"""Parameters of a recorded request that only its own API and transport understand."""
+
 _PLAY = (
     "You stand in for a tool named {name} in a replayed run. Reply with exactly what the tool would print "
     "for the call below, and nothing else: no comment, no greeting. If the call is faulty, reply with the "
@@ -67,7 +70,8 @@ class Cast:
         return answered.model_copy(update={"origin": "simulated"})
 
     def _ask(self, call: Call, model: str) -> Completion:
-        params = {**call.params, **self._params}
+        portable = {name: value for name, value in call.params.items() if name not in _WIRE_ONLY}
+        params = {**portable, **self._params}
         return self._provider.complete(call.model_copy(update={"model": model, "params": params}))
 
     def _model(self, agent: str | None) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from butfor.cache.call import Call, Completion, Frozen, answer
 from butfor.cache.errors import Divergence
-from butfor.cache.nearest import explain
+from butfor.cache.nearest import explain, likely_cause, nearest
 from butfor.cache.provider import Provider
 
 
@@ -99,8 +99,9 @@ class Replayed:
         return self._live.complete(call)
 
     def _explain(self, call: Call) -> str:
+        found = nearest(call, self._recording.calls())
+        cause = likely_cause(found.call, call) if found else "nothing was recorded"
         return (
-            f"the replay asked something that the recorded run did not ask ({call.agent or call.model}), "
-            f"before anything was changed\n{explain(call, self._recording.calls())}\nLikely causes: the log "
-            "was changed after it was recorded, or the code that builds the prompt was."
+            f"the replay asked something that the recorded run did not ask ({call.agent or call.model}), before "
+            f"anything was changed\n{explain(call, self._recording.calls())}\nLikely cause: {cause}"
         )

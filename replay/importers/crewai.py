@@ -76,7 +76,8 @@ def _root(event: Field, by_id: Mapping[str, Field]) -> Field:
 
 def _trace(events: list[Field], name: str) -> Trace:
     started = {event.text("event_id"): event for event in events if event.text("type").endswith("_started")}
-    calls = {event.text("call_id"): event for event in events if event.text("type") == "llm_call_started"}
+    asked = (event for event in events if event.text("type") == "llm_call_started")
+    calls = {found: event for event in asked if (found := event.maybe_text("call_id"))}
     spans = [_span(event, started, calls) for event in events]
     tasks = dict.fromkeys(_task(event) for event in events if event.text("type") == "task_started")
     task = "\n".join(found for found in tasks if found) or None
@@ -93,7 +94,7 @@ def _span(event: Field, started: Mapping[str, Field], calls: Mapping[str, Field]
     begun = started.get(event.maybe_text("started_event_id") or "", event)
     step = None
     if kind in ("llm_call_completed", "llm_call_failed"):
-        begun = calls.get(event.text("call_id"), begun)
+        begun = calls.get(event.maybe_text("call_id") or "", begun)
         step = _asked(event, begun)
     elif kind in ("tool_usage_finished", "tool_usage_error"):
         step = _tool(event)

@@ -1,4 +1,4 @@
-"""LangGraph's stream (`tasks`, with subgraphs) and the messages that a run ends with.
+"""LangGraph's stream (`tasks` or `updates`, with subgraphs) and the messages that a run ends with.
 
 A task of the stream is one node at work, with the state that it was given and what it made of it; the
 prompt that a node puts before the state is not in the log. The final messages tell only what was said.
@@ -46,6 +46,7 @@ class _Stream:
 
     def __init__(self, records: list[Field]) -> None:
         self._records = [record for record in records if record.text("mode") in ("tasks", "debug")]
+        self._updates = [record for record in records if record.text("mode") == "updates"]
         self._given: dict[str, Field] = {}
         self._asked: dict[str, ToolCall] = {}
         self._seen: set[str] = set()
@@ -55,6 +56,8 @@ class _Stream:
     def trace(self, name: str) -> Trace:
         """The trace of the whole stream."""
         steps = [step for record in self._records for step in self._steps(record)]
+        if not self._records:
+            steps = [step for record in self._updates for step in self._said(record)]
         return assemble(steps, format=FORMAT, name=name)
 
     def _steps(self, record: Field) -> Iterator[Step]:
@@ -72,6 +75,17 @@ class _Stream:
         if f"{data.text('name')}:{task}" in self._inside:
             return
         yield from self._done(data, given)
+
+    def _said(self, record: Field) -> Iterator[Step]:
+        """What the nodes of an update said; a stream of updates alone holds no inputs."""
+        for node, update in record.need("data").fields().items():
+            for message in _messages(update):
+                identity = _identity(message)
+                if identity is None or identity not in self._seen:
+                    self._seen.add(identity or "")
+                    step = _step(message, langchain.body(message).maybe_text("name") or node, None, self._asked)
+                    if step.kind != "human":  # a subgraph's last update gives back what it was asked
+                        yield step.model_copy(update={"audience": None})
 
     def _done(self, data: Field, given: Field) -> Iterator[Step]:
         named = given.dig("metadata", "lc_agent_name")

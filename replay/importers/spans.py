@@ -49,7 +49,7 @@ def trace_of_spans(
         LogFormatError: nobody acts in the spans.
     """
     tree = _Tree(spans)
-    acting = sorted((span for span in spans if span.step), key=_place)
+    acting = sorted((span for span in spans if span.step and not tree.seen_twice(span)), key=_place)
     steps = [_named(span, tree) for span in acting]
     steps = _asked_for(steps, acting, tree)
     place = {span.id: index for index, span in enumerate(acting)}
@@ -71,6 +71,7 @@ class _Tree:
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._spans = {span.id: span for span in spans}
+        self._within = {above.id: span for span in spans if _asks(span) for above in self._around(span)}
 
     def above(self, span: Span) -> list[Span]:
         """The spans that this one is part of, from the inside out."""
@@ -83,9 +84,33 @@ class _Tree:
             at = self._spans.get(at.parent or "")
         return found
 
+    def _around(self, span: Span) -> list[Span]:
+        return [above for above in self.above(span) if _asks(above)]
+
+    def seen_twice(self, span: Span) -> bool:
+        """Whether a model's call was recorded again around it or inside it, and better there.
+
+        A framework and the client below it may both be instrumented. The outer span stays, unless only the inner
+        one knows what was asked.
+        """
+        if not _asks(span):
+            return False
+        inner = self._within.get(span.id)
+        if inner is not None:
+            return not _knows(span) and _knows(inner)
+        return any(_knows(above) or not _knows(span) for above in self._around(span))
+
     def agent(self, span: Span) -> str | None:
         """Whose work a span is."""
         return next((s.agent for s in (span, *self.above(span)) if s.agent), None)
+
+
+def _asks(span: Span) -> bool:
+    return span.step is not None and span.step.kind == "llm"
+
+
+def _knows(span: Span) -> bool:
+    return span.step is not None and span.step.call is not None
 
 
 def _place(span: Span) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from butfor.replay.importers import import_log
+from butfor.replay.importers import import_log, langgraph
 from butfor.replay.trace import Trace
 
 Told = Callable[[Trace], list[str]]
@@ -46,3 +46,18 @@ def test_final_messages(logs: Path, told: Told) -> None:
     ]
     assert trace.fidelity == "transcript"
     assert trace.agent("researcher").model == "openai:gpt-4o-mini"
+
+
+def test_a_stream_of_updates_alone_is_a_transcript(logs: Path, told: Told) -> None:
+    lines = (logs / "langgraph" / "stream_debug.jsonl").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if '"mode": "updates"' in line)
+    trace = langgraph.load(text, name="updates.jsonl")
+    heard = "reads 0 by broadcast, reads 1 by broadcast, reads 2 by broadcast"
+    assert told(trace) == [
+        "0 researcher llm, calls lookup_population",
+        "1 lookup_population tool, reads 0 by tool call",
+        "2 researcher llm, continues 0, reads 1 by tool call",
+        f"3 writer llm, {heard}",
+        f"4 reviewer llm, {heard}, reads 3 by broadcast",
+    ]
+    assert trace.fidelity == "transcript"

@@ -176,3 +176,14 @@ def test_two_traces_are_two_runs() -> None:
     with pytest.raises(LogFormatError, match="holds 2 runs"):
         otel_genai.load(text, name="spans.jsonl")
     assert list(otel_genai.runs(text, name="spans.jsonl")) == ["0x1", "0x9"]
+
+
+def test_a_call_that_two_instrumentations_recorded_is_one_step(told: Told) -> None:
+    """A framework's span around the client's: the one that knows what was asked stays."""
+    asked = {"gen_ai.input.messages": '[{"role": "user", "content": "Look."}]'}
+    said = {"gen_ai.output.messages": '[{"role": "assistant", "content": "I saw."}]'}
+    inner = _span(2, "chat", {**OLD, **asked, **said}).replace('"parent_id": null', '"parent_id": "0x1"')
+    for outer in ({**OLD, **said}, {**OLD, **asked, **said}):
+        trace = otel_genai.load(_span(1, "chat", outer) + inner, name="spans.jsonl")
+        assert told(trace) == ["0 agent llm"]
+        assert (trace.fidelity, trace.steps[0].output) == ("messages", "I saw.")

@@ -67,7 +67,7 @@ def test_yaml_without_its_package_names_the_extra(logs: Path, monkeypatch: pytes
         "- role: user\n  content: !!python/object:os.system x",
         "- role: user\n  1: x",
         "- role: user\n  content: [",
-        "- role: " + "[" * 3000,
+        "- role: " + "[" * 500,
     ],
 )
 def test_yaml_that_is_not_plain_data_is_refused(text: str) -> None:
