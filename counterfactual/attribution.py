@@ -175,6 +175,7 @@ def _verdict(experiment: Experiment) -> Attribution:
         return base.model_copy(
             update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles}
         )
+    open_steps = sorted({*open_steps, *_open_together(experiment)})
     if open_steps:
         verdict, sentence = _undecided(experiment, open_steps)
         return base.model_copy(update={"verdict": verdict, "sentence": sentence})
@@ -189,6 +190,12 @@ def _open(experiment: Experiment, singles: dict[int, Trial]) -> list[int]:
     ]
     undecided = [step for step, trial in singles.items() if trial.finding == "undecided"]
     return sorted({*untested, *undecided})
+
+
+def _open_together(experiment: Experiment) -> list[int]:
+    """The members of sets whose trial was cut short."""
+    cut_short = (t for t in experiment.trials if len(t.steps) > 1 and t.finding == "undecided")
+    return [step for trial in cut_short for step in trial.steps]
 
 
 def _single(base: Attribution, experiment: Experiment, step: int, before: Sequence[int]) -> Attribution:
