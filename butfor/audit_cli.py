@@ -44,7 +44,7 @@ def whatif(
     with progress_of(session):
         found = what.whatif(session, run.trace, changes, repeats=given["repeats"] or 1)
     if save:
-        write(save, found.run.to_json())
+        write(save, found.run.to_json(), read=log)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -72,7 +72,7 @@ def blame(
         found = session.audit(run.trace)
     run.remember(settings, cache=cache)
     if certificate:
-        _pack(run, settings, certificate, cache, command)
+        _pack(run, settings, certificate, log, cache, command)
     _print_report(run, found, as_json, markdown)
     raise typer.Exit(0 if found.verdict in ("blamed", "set") else 1)
 
@@ -118,7 +118,7 @@ def pack(
     """Pack a run with every answer that check and its last audit used, to reproduce both offline elsewhere."""
     run = opened(log)
     settings = run.last_settings(cache)
-    keys = _pack(run, settings, output, cache, command)
+    keys = _pack(run, settings, output, log, cache, command)
     what = f"{keys} answers of its last audit" if settings else "no answers: it was not audited with this cache"
     print(f"{output}: {log.name} with {what}; {output.stat().st_size} bytes")
 
@@ -136,7 +136,14 @@ def verify(case: o.Log, command: o.Command = None, as_json: o.Json = False) -> N
     raise typer.Exit(0 if not found.differences else 1)
 
 
-def _pack(run: Opened, settings: "Settings | None", output: Path, cache: Path | None, command: list[str] | None) -> int:
+def _pack(
+    run: Opened,
+    settings: "Settings | None",
+    output: Path,
+    log: Path,
+    cache: Path | None,
+    command: list[str] | None,
+) -> int:
     """Write a case with the audit done once more from its answers; how many those are."""
     from . import case
 
@@ -144,7 +151,7 @@ def _pack(run: Opened, settings: "Settings | None", output: Path, cache: Path | 
     if settings is not None:
         session = run.session(settings, cache=cache, offline=True, command=command)
         found, keys = session.audit(run.trace), session.store.used
-    write(output, case.pack(run.trace, settings, found, run.store(cache), keys))
+    write(output, case.pack(run.trace, settings, found, run.store(cache), keys), read=log)
     return len(keys)
 
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from butfor.cache.errors import ButforError, ExperimentError
+from butfor.cache.errors import ButforError, ExperimentError, TraceError
 from butfor.cache.store import CallStore, MemoryStore
 from butfor.replay.importers import import_log
 
@@ -52,11 +52,11 @@ def over_scenarios(names: Sequence[str], settings: Settings) -> list[Row]:
 
 
 def over_logs(folder: Path, settings: Settings, store: CallStore) -> list[Row]:
-    """Blame over the labelled logs of a folder."""
+    """Blame over the labelled logs of a folder; files that are none are passed over."""
     logs = sorted(path for path in folder.rglob("*.json") if path.is_file())
-    rows = [_log(path, settings, store) for path in logs]
+    rows = [row for row in (_log(path, settings, store) for path in logs) if row]
     if not rows:
-        raise ButforError(f"{folder}: there is no .json log in it")
+        raise ButforError(f"{folder}: there is no labelled log in it")
     return rows
 
 
@@ -119,8 +119,13 @@ def _scenario(name: str, settings: Settings) -> Row:
     )
 
 
-def _log(path: Path, settings: Settings, store: CallStore) -> Row:
-    trace = import_log(path)
+def _log(path: Path, settings: Settings, store: CallStore) -> Row | None:
+    try:
+        trace = import_log(path)
+    except TraceError:
+        return None
+    if trace.culprit is None:
+        return None
     started = time.monotonic()
     found, verdict = None, ""
     try:
@@ -130,14 +135,14 @@ def _log(path: Path, settings: Settings, store: CallStore) -> Row:
         verdict = type(error).__name__
     label = trace.culprit
     steps = () if found is None or found.step is None else (found.step,)
-    true_steps = (label.step,) if label else ()
+    true_steps = (label.step,)
     return Row(
         name=path.name,
         verdict=verdict,
         steps=steps,
         agents=tuple(trace.steps[s].agent for s in steps),
         true_steps=true_steps,
-        true_agents=(label.agent,) if label else (),
+        true_agents=(label.agent,),
         right=steps == true_steps,
         live_calls=found.cost.live_calls if found else 0,
         again_live_calls=0,

@@ -60,10 +60,11 @@ def explain(
     """Say whether a step's call is stored for a model, and if not, which stored call is nearest and what differs."""
     from butfor.cache.errors import ButforError
     from butfor.cache.nearest import explain as why
-    from butfor.replay.importers import import_log
     from butfor.replay.simulator import asked
 
-    trace = import_log(log)
+    from .opened import opened
+
+    trace = opened(log).trace
     if not 0 <= step < len(trace.steps) or trace.steps[step].kind not in ("llm", "tool"):
         raise ButforError(f"{log}: step {step} makes no call; the run has steps 0 to {len(trace.steps) - 1}")
     store = _store(cache)

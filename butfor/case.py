@@ -52,7 +52,11 @@ class Answers(Protocol):
 
 def is_case(path: Path) -> bool:
     """Whether a file is a packed case, by its content."""
-    return path.is_file() and zipfile.is_zipfile(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "manifest.json" in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def pack(

@@ -51,7 +51,7 @@ def import_(
     if output is None:
         sys.stdout.write(trace.to_json())
         return
-    write(output, trace.to_json())
+    write(output, trace.to_json(), read=log)
     print(f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}")
 
 

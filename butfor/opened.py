@@ -102,14 +102,16 @@ def out() -> "Console":
     return console()
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Write a file, whole or not at all.
+def write(path: Path, content: str | bytes, *, read: Path | None = None) -> None:
+    """Write a file, whole or not at all; never over the log that was read.
 
     Raises:
         ButforError: it cannot be written.
     """
     from butfor.replay.trace import write_atomically
 
+    if read and path.exists() and read.exists() and path.samefile(read):
+        raise ButforError(f"{path} is the recording itself, which is never overwritten; choose another name")
     try:
         write_atomically(path, content)
     except OSError as error:

@@ -141,9 +141,14 @@ def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
         given["run_tools"] = given.pop("tools")
     fields |= {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings.model_validate(fields)
+        settings = Settings.model_validate(fields)
     except ValidationError as error:
         raise ButforError(f"an option is not allowed: {first_problem(error)}") from None
+    priced = [model for model in (settings.model, settings.corrector, *settings.models.values()) if model]
+    missing = next((model for model in priced if model not in settings.prices), None)
+    if settings.budget.dollars is not None and missing:
+        raise ButforError(f"--max-cost needs a price; give --price {missing}=IN/OUT (dollars per million tokens)")
+    return settings
 
 
 def imports(name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from butfor.cache.errors import ModelUnavailable
+from butfor.cache.errors import JudgeFailed, ModelUnavailable
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed
 from butfor.cache.store import CallStore, Tapped
 from butfor.counterfactual.attribution import Attribution, Cost, attribute
@@ -19,7 +19,7 @@ from butfor.replay.graph import ancestors
 from butfor.replay.players import OWN, Players, Verbatim
 from butfor.replay.program import Program
 from butfor.replay.simulator import Simulator
-from butfor.replay.trace import Trace, answering_step
+from butfor.replay.trace import Outcome, Trace, answering_step
 
 from .plugins import resolve
 from .programs import allow
@@ -119,7 +119,9 @@ class Session:
         if self.settings.judge == "llm":
             model = self._named(self.settings.judge_model, "judges", "--judge-model")
             return llm(Remembered(self._asked, self.store), model)
-        return resolve("judge", self.settings.judge, {**JUDGES, "status": status})
+        known: dict[str, Judge] = {**JUDGES, "status": status}
+        found = resolve("judge", self.settings.judge, known)
+        return found if self.settings.judge in known else _guarded(found, self.settings.judge)
 
     def _reaching(self, trace: Trace) -> frozenset[int] | None:
         """The steps that can reach the final answer; unknown where the schedule, the end or the judge is free."""
@@ -172,6 +174,21 @@ class Session:
         draws = max((max(t.treated.draws, t.control.draws) for t in experiment.trials), default=0)
         after = sum(range(len(experiment.candidates)))
         return 2 * draws * after
+
+
+def _guarded(judge: Judge, name: str) -> Judge:
+    """A judge of the user's own, whose failure is told as such."""
+
+    def guarded(trace: Trace) -> Outcome:
+        try:
+            outcome = judge(trace)
+        except Exception as error:  # it is not our code
+            raise JudgeFailed(f"the judge {name} failed: {type(error).__name__}: {error}") from error
+        if not isinstance(outcome, Outcome):
+            raise JudgeFailed(f"the judge {name} returned {type(outcome).__name__}; it should return an Outcome")
+        return outcome
+
+    return guarded
 
 
 def _scripted(name: str) -> Provider:

@@ -19,7 +19,8 @@
     │   └── ProgramFailed     the user's program could not be run again
     └── ExperimentError
         ├── NotAFailure       the judge calls the recorded run a success
-        └── LeakedAnswer      a proposed correction holds the expected answer
+        ├── LeakedAnswer      a proposed correction holds the expected answer
+        └── JudgeFailed       a judge of the user's own does not judge
 
 A mistake is an error; a finding ("no flip", "undetermined") is a value.
 """
@@ -93,6 +94,10 @@ class ExperimentError(ButforError):
 
 class NotAFailure(ExperimentError):
     """The judge calls the recorded run a success, so there is nothing to blame."""
+
+
+class JudgeFailed(ExperimentError):
+    """A judge of the user's own raised, or returned something else than an `Outcome`."""
 
 
 class LeakedAnswer(ExperimentError):

@@ -13,6 +13,7 @@ from butfor.cache.errors import (
     BudgetExceeded,
     ButforError,
     Divergence,
+    JudgeFailed,
     LeakedAnswer,
     ModelUnavailable,
     NotAFailure,
@@ -33,7 +34,7 @@ from .trial import Arm, Finding, Trial, Untested
 Live = Callable[[int, Mapping[str, str]], Provider]
 """The live side of one run: from the repeat's number and the models of swapped agents."""
 
-_FATAL = (ModelUnavailable, StoreDamaged, Divergence)
+_FATAL = (ModelUnavailable, StoreDamaged, Divergence, JudgeFailed)
 """What ends an audit; any other error is of one draw or one correction only."""
 
 _FINDINGS: dict[Decision, Finding] = {"blame": "flips", "exclude": "excluded", "draw": "undecided"}

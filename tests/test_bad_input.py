@@ -230,7 +230,6 @@ def test_a_file_that_cannot_be_written(run: Path, target: str) -> None:
         refused(*command, "-o", target, says="cannot be written")
 
 
-@pytest.mark.xfail(strict=True, reason="cli.py writes -o over the log it has read")
 def test_the_recording_is_never_overwritten(run: Path) -> None:
     before = run.read_bytes()
     for command in (

@@ -4,12 +4,14 @@ import re
 
 from ..trace import Trace, read_trace
 
-_HEAD = re.compile(r'\s*\{\s*"version"\s*:\s*\d+')
+_HEAD = re.compile(r'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"task"\s*:')
+
+_PARTS = ("agents", "fidelity", "source", "steps", "task", "version")
 
 
 def sniff(head: str) -> bool:
-    """A native file begins with its version."""
-    return _HEAD.match(head) is not None
+    """A native file begins with its version and its task; one whose keys were sorted names all its parts."""
+    return _HEAD.match(head) is not None or all(f'"{part}"' in head for part in _PARTS)
 
 
 def load(text: str, *, name: str) -> Trace:

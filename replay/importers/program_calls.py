@@ -1,5 +1,7 @@
 """What is left of a recording that was cut short: the calls that the program had completed, a JSON object a line."""
 
+from butfor.cache.errors import LogFormatError, ProgramFailed
+
 from ..trace import Ended, Trace
 
 
@@ -12,10 +14,12 @@ def load(text: str, *, name: str) -> Trace:
     """The trace of the calls, which says that it is partial; how the program ended is not known.
 
     Raises:
-        LogFormatError: a line is no call.
-        ProgramFailed: no model was asked.
+        LogFormatError: a line is no call, or no model was asked.
     """
     from ..cassette import read_entries, recorded_acts, to_trace  # it needs this package itself
 
     entries, _ = read_entries(text, name=name)
-    return to_trace(recorded_acts(entries), name=name, ended=Ended(status=1, partial=True))
+    try:
+        return to_trace(recorded_acts(entries), name=name, ended=Ended(status=1, partial=True))
+    except ProgramFailed as error:
+        raise LogFormatError(f"{name}: {error}") from None
