@@ -2,9 +2,12 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import typer
 
 from butfor.cache.errors import ButforError
 
@@ -88,11 +91,21 @@ def open_store(cache: Path | None) -> "DiskStore":
     return DiskStore(cache or default_cache())
 
 
-def progress_of(session: "Session") -> AbstractContextManager[None]:
-    """Its running cost, shown on a terminal."""
+@contextmanager
+def progress_of(session: "Session") -> Iterator[None]:
+    """Its running cost, shown on a terminal; Ctrl-C ends with a word on what is kept, and exit status 130."""
     from .progress import progress
 
-    return progress(session.cost)
+    try:
+        with progress(session.cost):
+            yield
+    except KeyboardInterrupt:
+        made = session.cost().live_calls
+        print(
+            f"\nbutfor: stopped after {made} live calls; every answer is stored; the same command goes on from there",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
 
 
 def out() -> "Console":

@@ -103,9 +103,7 @@ class Attribution(Frozen):
     """The log's name."""
 
 
-def attribute(
-    experiment: Experiment, search: Search, *, controls: bool = True, per_agent: bool = False
-) -> Attribution:
+def attribute(experiment: Experiment, search: Search, *, controls: bool = True, per_agent: bool = False) -> Attribution:
     """Search, then say what the trials show.
 
     The first step whose effect is above the threshold is blamed if every candidate before it was excluded or had
@@ -127,9 +125,7 @@ def attribute(
                 "effect": trial.effect,
                 "interval": trial.interval,
                 "controls": run_controls(experiment, trial) if controls else (),
-                "continuation": continuation(recorded, example.trace.steps, trial.steps[0])
-                if example
-                else (),
+                "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
                 "repaired": example.outcome if example else None,
             }
         )
@@ -140,9 +136,7 @@ def _controlled(found: Attribution) -> Attribution:
     """The verdict in the light of its controls: one that contradicts it downgrades it, one that weakens it is told."""
     broken = [c for c in found.controls if c.passed is False and c.kind in ("no-op", "placebo")]
     leaking = [c for c in found.controls if c.passed is False and c.kind == "elsewhere"]
-    caveats = [
-        f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking
-    ]
+    caveats = [f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking]
     if not broken:
         return found.model_copy(update={"caveats": tuple(caveats)})
     why = {
@@ -150,17 +144,13 @@ def _controlled(found: Attribution) -> Attribution:
         "placebo": "a mere respacing of the recorded answer repairs the run too",
     }
     reasons = [why[c.kind] for c in broken]
-    sentence = (
-        f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
-    )
+    sentence = f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
     update = {"verdict": "undetermined", "sentence": sentence, "agent": None, "step": None, "members": ()}
     return found.model_copy(update={**update, "caveats": (*reasons, *caveats)})
 
 
 def _verdict(experiment: Experiment) -> Attribution:
-    singles = {
-        t.steps[0]: t for t in experiment.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"
-    }
+    singles = {t.steps[0]: t for t in experiment.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"}
     flipping = sorted(step for step, trial in singles.items() if trial.finding == "flips")
     open_steps = _open(experiment, singles)
     base = _base(experiment, flipping)
@@ -172,9 +162,7 @@ def _verdict(experiment: Experiment) -> Attribution:
         names = ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
         sentence = f"No single step suffices: only with steps {names} corrected together would this run have succeeded."
         roles: dict[int, Role] = dict.fromkeys(steps, "only together")
-        return base.model_copy(
-            update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles}
-        )
+        return base.model_copy(update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles})
     open_steps = sorted({*open_steps, *_open_together(experiment)})
     if open_steps:
         verdict, sentence = _undecided(experiment, open_steps)
@@ -185,9 +173,7 @@ def _verdict(experiment: Experiment) -> Attribution:
 
 def _open(experiment: Experiment, singles: dict[int, Trial]) -> list[int]:
     """The candidates of which nothing is known yet."""
-    untested = [
-        u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"
-    ]
+    untested = [u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"]
     undecided = [step for step, trial in singles.items() if trial.finding == "undecided"]
     return sorted({*untested, *undecided})
 

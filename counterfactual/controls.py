@@ -57,14 +57,10 @@ def placebo(text: str) -> str:
     return _SENTENCE_END.sub(swap, text)
 
 
-def _tried(
-    experiment: Experiment, kind: Literal["placebo", "elsewhere", "resample"], change: Intervention
-) -> Control:
+def _tried(experiment: Experiment, kind: Literal["placebo", "elsewhere", "resample"], change: Intervention) -> Control:
     trial = experiment.trial(change)
     passed = None if kind == "resample" else trial.finding != "flips"
-    return Control(
-        kind=kind, step=change.step or 0, passed=passed, arm=trial.treated, detail=trial.error or ""
-    )
+    return Control(kind=kind, step=change.step or 0, passed=passed, arm=trial.treated, detail=trial.error or "")
 
 
 def _another_step(experiment: Experiment, step: int) -> int | None:

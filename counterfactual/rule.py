@@ -110,8 +110,7 @@ def fixed_interval(treated: Counts, control: Counts, confidence: float) -> tuple
     if not treated.draws or not control.draws:
         return -1.0, 1.0
     first, second = (
-        binomtest(arm.successes, arm.draws).proportion_ci(confidence, method="wilson")
-        for arm in (treated, control)
+        binomtest(arm.successes, arm.draws).proportion_ci(confidence, method="wilson") for arm in (treated, control)
     )
     effect = rate(treated) - rate(control)
     down = hypot(rate(treated) - first.low, second.high - rate(control))

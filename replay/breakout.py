@@ -89,9 +89,7 @@ def _writable() -> list[str]:
     """Mounted places that can be written to, devices aside."""
     with open("/proc/self/mountinfo") as file:
         mounts = [line.split()[4:6] for line in file]
-    return [
-        place for place, options in mounts if "rw" in options.split(",") and not place.startswith("/dev/")
-    ]
+    return [place for place, options in mounts if "rw" in options.split(",") and not place.startswith("/dev/")]
 
 
 def _privileges() -> list[str]:
@@ -104,8 +102,4 @@ def _privileges() -> list[str]:
 
 def _missing_limits() -> list[str]:
     kinds = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
-    return [
-        f"no {kind}"
-        for kind in kinds
-        if resource.getrlimit(getattr(resource, kind))[1] == resource.RLIM_INFINITY
-    ]
+    return [f"no {kind}" for kind in kinds if resource.getrlimit(getattr(resource, kind))[1] == resource.RLIM_INFINITY]

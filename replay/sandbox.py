@@ -140,9 +140,7 @@ def _jailed(bubblewrap: str, blocks: Sequence[Block], limits: Limits) -> Ended:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise SandboxUnavailable(
-            "the sandbox outlived its time and was ended; is the machine overloaded?"
-        ) from None
+        raise SandboxUnavailable("the sandbox outlived its time and was ended; is the machine overloaded?") from None
     except OSError as error:
         raise SandboxUnavailable(f"{bubblewrap} cannot be started: {error.strerror or error}") from None
     finally:
@@ -206,22 +204,16 @@ def _environment() -> dict[str, str]:
         "PYTHONNODEBUGRANGES": "1",  # tracebacks without markers: the same in all versions, and as recorded
         "TZ": "UTC",
     }
-    return fixed | (
-        {"LD_LIBRARY_PATH": "/python/lib"} if sysconfig.get_config_var("Py_ENABLE_SHARED") else {}
-    )
+    return fixed | ({"LD_LIBRARY_PATH": "/python/lib"} if sysconfig.get_config_var("Py_ENABLE_SHARED") else {})
 
 
 def _proven_bubblewrap() -> str:
     """The first bubblewrap whose jail holds here."""
     if sys.platform != "linux":
-        raise SandboxUnavailable(
-            "recorded code can only be locked down on Linux; run there, or without a sandbox"
-        )
+        raise SandboxUnavailable("recorded code can only be locked down on Linux; run there, or without a sandbox")
     candidates = [found for found in (shutil.which("bwrap"), _packaged_bubblewrap()) if found]
     if not candidates:
-        raise SandboxUnavailable(
-            f"recorded code only runs inside bubblewrap, which is not here; install {_INSTALL}"
-        )
+        raise SandboxUnavailable(f"recorded code only runs inside bubblewrap, which is not here; install {_INSTALL}")
     reasons = []
     for candidate in candidates:
         try:

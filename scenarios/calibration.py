@@ -97,9 +97,7 @@ def coverage(effects: int, *, seed: int = SEED) -> Coverage:
         low, high = interval(treated, control, 0.025)
         anytime += low <= rates.effect <= high
         widths[1].append(high - low)
-    return Coverage(
-        effects, fixed / effects, anytime / effects, statistics.mean(widths[0]), statistics.mean(widths[1])
-    )
+    return Coverage(effects, fixed / effects, anytime / effects, statistics.mean(widths[0]), statistics.mean(widths[1]))
 
 
 def false_blame(audits: int, *, recovery: float | None, seed: int = SEED) -> tuple[float, float]:
@@ -116,9 +114,7 @@ def false_blame(audits: int, *, recovery: float | None, seed: int = SEED) -> tup
         else:
             model = generate(chance, topology="relay", length=6, recovery=recovery, noise=0.0, noticing=0.0)
             while model.planted[0] < 4:
-                model = generate(
-                    chance, topology="relay", length=6, recovery=recovery, noise=0.0, noticing=0.0
-                )
+                model = generate(chance, topology="relay", length=6, recovery=recovery, noise=0.0, noticing=0.0)
             rates, planted = [model.rates(step) for step in range(6)], model.planted[0]
         found = _audit(random.Random(f"{seed}/{index}"), rates, [1] * len(rates), Rule())
         wrong += found.blamed is not None and found.blamed != planted
@@ -321,9 +317,7 @@ def report(write: Callable[[str], object] = print) -> Iterator[None]:
         )
         yield
     for either, word in ((False, "AND"), (True, "OR")):
-        write(
-            f"planted {word} pairs, whole runs: right set and roles {pairs_found(200, either=either, seed=SEED):.1%}"
-        )
+        write(f"planted {word} pairs, whole runs: right set and roles {pairs_found(200, either=either, seed=SEED):.1%}")
         yield
     for hard in (False, True):
         for cost in cost_curve(300, [Rule(confidence=confidence) for confidence in _CONFIDENCES], hard=hard):

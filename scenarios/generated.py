@@ -105,8 +105,7 @@ class CausalModel:
         last = {i: step for step, read in enumerate(self.inputs) for i in read}
         last[len(self.inputs) - 1] = len(self.inputs)
         return tuple(
-            frozenset(i for i in range(step + 1) if last.get(i, -1) > step)
-            for step in range(len(self.inputs))
+            frozenset(i for i in range(step + 1) if last.get(i, -1) > step) for step in range(len(self.inputs))
         )
 
 
@@ -153,9 +152,7 @@ def _fan_in(length: int) -> tuple[tuple[int, ...], ...]:
 
 def _orchestrator(length: int) -> tuple[tuple[int, ...], ...]:
     """A leader and delegates by turns: a delegate reads its instruction, the leader its last word and the answer."""
-    return tuple(
-        () if step == 0 else (step - 1,) if step % 2 else (step - 2, step - 1) for step in range(length)
-    )
+    return tuple(() if step == 0 else (step - 1,) if step % 2 else (step - 2, step - 1) for step in range(length))
 
 
 def _debate(length: int) -> tuple[tuple[int, ...], ...]:

@@ -39,9 +39,7 @@ def test_a_written_run_obeys_its_schema(tmp_path: Path) -> None:
 
 
 def test_the_contract_of_blame_holds(tmp_path: Path) -> None:
-    printed = CliRunner().invoke(
-        app, ["blame", str(_recorded(tmp_path)), "--model", "scripted:tools", "--json"]
-    )
+    printed = CliRunner().invoke(app, ["blame", str(_recorded(tmp_path)), "--model", "scripted:tools", "--json"])
     found = json.loads(printed.output)
     assert found["verdict"] == "blamed"
     assert (found["agent"], found["step"]) == ("Coder", 0)

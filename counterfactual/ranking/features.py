@@ -12,12 +12,13 @@ from butfor.replay.trace import Trace, final_answer
 
 from .ledger import Ledger, is_orchestrated, read_ledger
 from .suspicion import blameable
-from .words import SIGNS, Reading, count, likeness, numbers, read, words
+from .words import SIGNS, Reading, count, likeness, read, words
 
 Row = Mapping[str, float]
 """The features of one step by name; what is missing is 0."""
 
-_FAILED = re.compile(r"exitcode: [1-9]|execution failed|Traceback|Error\b|error:|not subscribed|Timeout")
+_EXIT = re.compile(r"exitcode: [1-9]|execution failed")
+_COMPLAINT = re.compile(rf"{_EXIT.pattern}|Traceback|Error\b|error:|not subscribed|Timeout")
 _ADDRESS = re.compile(r"\]\((https?://[^\s)?]+)")
 _BLOCKED = re.compile(r"404|error|denied|not found|captcha|blocked|timeout|unavailable|are human")
 _BOLD = re.compile(r"\*\*([^*\n]{1,60})\*\*|\\boxed\{([^{}]*)\}")
@@ -87,6 +88,9 @@ class _Run(NamedTuple):
     """Words, numbers and names before each step; `seen[0]` holds the task's numbers only."""
     later: tuple[frozenset[str], ...]
     """Numbers after each step."""
+    like_earlier: tuple[float, ...]
+    """The likeness of each step to the most alike of those before it."""
+    like_later: tuple[float, ...]
     stalls: tuple[int, ...]
     """Steps at which the framework gave up the plan."""
 
@@ -96,11 +100,11 @@ def _read(trace: Trace) -> _Run:
     readings = tuple(read(step.output) for step in steps)
     place = [s.index for s in steps if s.kind in ("llm", "control") and not s.output.startswith("Next speaker")]
     idle = [s.kind == "tool" and "no code" in r.lower[:60] for s, r in zip(steps, readings, strict=True)]
-    complained = [s.kind == "tool" and bool(s.error or _FAILED.search(r.text)) for s, r in zip(steps, readings, strict=True)]
-    exit_code = [s.kind == "tool" and bool(s.error or re.search(r"exitcode: [1-9]|execution failed", r.text)) for s, r in zip(steps, readings, strict=True)]
+    complained = _tools_that(trace, readings, _COMPLAINT)
     ledgers = tuple(read_ledger(step.output) if orchestrated else None for step in steps)
     stop = trace.team.stop_word or "TERMINATE"
     satisfied = any(ledger and ledger.satisfied for ledger in ledgers)
+    like_earlier, like_later = _likenesses(readings)
     task = read(trace.task)
     return _Run(
         trace=trace,
@@ -112,14 +116,21 @@ def _read(trace: Trace) -> _Run:
         answer=_answer(trace, task),
         ended=satisfied if orchestrated else any(stop in reading.text for reading in readings[-2:]),
         ran=tuple(s.kind == "tool" and not no for s, no in zip(steps, idle, strict=True)),
-        failed=tuple(complained if orchestrated else exit_code),
-        complained=tuple(complained),
+        failed=complained if orchestrated else _tools_that(trace, readings, _EXIT),
+        complained=complained,
         code=tuple(s.kind != "tool" and "```" in r.text for s, r in zip(steps, readings, strict=True)),
         ledgers=ledgers,
         seen=_seen(readings, task),
         later=_later(readings),
+        like_earlier=like_earlier,
+        like_later=like_later,
         stalls=tuple(s.index for s in steps if s.kind == "control" and s.output.startswith("Stalled")),
     )
+
+
+def _tools_that(trace: Trace, readings: Sequence[Reading], fail: re.Pattern[str]) -> tuple[bool, ...]:
+    pairs = zip(trace.steps, readings, strict=True)
+    return tuple(s.kind == "tool" and (s.error is not None or fail.search(r.text) is not None) for s, r in pairs)
 
 
 def _answer(trace: Trace, task: Reading) -> Reading:
@@ -141,6 +152,16 @@ def _later(readings: Sequence[Reading]) -> tuple[frozenset[str], ...]:
     for reading in reversed(readings[1:]):
         found.append(found[-1] | reading.numbers)
     return tuple(reversed(found))
+
+
+def _likenesses(readings: Sequence[Reading]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    earlier, later = [0.0] * len(readings), [0.0] * len(readings)
+    for here, reading in enumerate(readings):
+        for other in range(max(0, here - _LOOK_BACK), here):
+            alike = likeness(reading.words, readings[other].words)
+            earlier[here] = max(earlier[here], alike)
+            later[other] = max(later[other], alike)
+    return tuple(earlier), tuple(later)
 
 
 def _row(run: _Run, index: int) -> dict[str, float]:
@@ -211,15 +232,13 @@ def _tools(run: _Run, index: int) -> Row:
 
 
 def _news(run: _Run, index: int) -> Row:
-    here, seen, readings = run.readings[index], run.seen[index], run.readings
+    here, seen = run.readings[index], run.seen[index]
     fresh = here.words - seen.words - run.task
     figures = here.numbers - seen.numbers
-    before = range(max(0, index - _LOOK_BACK), index)
-    after = range(index + 1, min(len(readings), index + _LOOK_BACK))
     unsupported = not run.code[index] and not (index > 0 and run.ran[index - 1])
     return {
-        "like an earlier step": max((likeness(here.words, readings[j].words) for j in before), default=0.0),
-        "like a later step": max((likeness(here.words, readings[j].words) for j in after), default=0.0),
+        "like an earlier step": run.like_earlier[index],
+        "like a later step": run.like_later[index],
         "task words": _share(here.words, run.task),
         "words from the task": _share(run.task, here.words),
         "new numbers": log1p(len(figures)),

@@ -87,9 +87,7 @@ def test_this_machine(url: str, local: bool) -> None:
 
 
 def test_a_password_in_an_address_is_not_shown() -> None:
-    message = str(
-        Endpoint.checked("m", "https://me:secret@example.com:1/v1?key=secret").failure("broke", "mend it")
-    )
+    message = str(Endpoint.checked("m", "https://me:secret@example.com:1/v1?key=secret").failure("broke", "mend it"))
     assert message == "m at https://example.com:1/v1 broke; mend it"
 
 

@@ -90,9 +90,7 @@ def test_a_question_longer_than_the_context(provider: Provider) -> None:
 def test_tool_messages_are_accepted(provider: Provider) -> None:
     history = (
         Message(role="user", content="What is 17 + 25?"),
-        Message(
-            role="assistant", tool_calls=(ToolCall(id="c1", name="add", arguments='{"a": 17, "b": 25}'),)
-        ),
+        Message(role="assistant", tool_calls=(ToolCall(id="c1", name="add", arguments='{"a": 17, "b": 25}'),)),
         Message(role="tool", content="42", tool_call_id="c1", name="add"),
         Message(role="user", content="Say the result."),
     )

@@ -198,11 +198,7 @@ def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
             "a message holds more than text",
         ),
         (
-            {
-                "messages": (
-                    Message(role="assistant", tool_calls=(ToolCall(id="c", name="add", arguments="{"),)),
-                )
-            },
+            {"messages": (Message(role="assistant", tool_calls=(ToolCall(id="c", name="add", arguments="{"),)),)},
             "the arguments of a call of add are not a JSON object",
         ),
         (

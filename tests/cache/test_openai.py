@@ -125,9 +125,7 @@ def test_question_on_the_wire() -> None:
                 {
                     "role": "assistant",
                     "content": "",
-                    "tool_calls": [
-                        {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{"}}
-                    ],
+                    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{"}}],
                 },
                 {"role": "tool", "content": "4", "tool_call_id": "c1"},
             ],
@@ -259,9 +257,7 @@ def test_no_proxy_stands_before_this_machine() -> None:
 
 
 def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        ProviderError, match=r"^gpt-5 at https://api\.openai\.com/v1 needs a key; set OPENAI_API_KEY"
-    ):
+    with pytest.raises(ProviderError, match=r"^gpt-5 at https://api\.openai\.com/v1 needs a key; set OPENAI_API_KEY"):
         connect("openai:gpt-5")
     with pytest.raises(ProviderError, match=r"^m at https://example\.com/v1 needs a key"):
         connect("openai:m@https://name:password@example.com/v1")

@@ -37,7 +37,4 @@ def test_the_shares_of_a_scenario_are_those_of_its_cause(name: str, shares: dict
 
 
 def _coalitions(players: tuple[str, ...] = PLAYERS) -> list[frozenset[str]]:
-    return [
-        frozenset(p for index, p in enumerate(players) if bits >> index & 1)
-        for bits in range(2 ** len(players))
-    ]
+    return [frozenset(p for index, p in enumerate(players) if bits >> index & 1) for bits in range(2 ** len(players))]

@@ -39,9 +39,7 @@ def _with(
     provider = scenario("relay").provider()
 
     def judge(run: Trace) -> Outcome:
-        return Outcome(
-            success=any(good for text, good in outcome.items() if any(text in s.output for s in run.steps))
-        )
+        return Outcome(success=any(good for text, good in outcome.items() if any(text in s.output for s in run.steps)))
 
     def propose(_: Trace, step: int) -> tuple[Intervention, ...]:
         if step == broken:
@@ -51,9 +49,7 @@ def _with(
     def live(sample: int, models: Mapping[str, str]) -> Provider:
         return Cast(Cached(provider, MemoryStore(), sample=sample), default="scripted:relay", models=models)
 
-    experiment = Experiment(
-        trace, executor=Simulator(), judge=judge, live=live, proposer=propose, rule=Rule()
-    )
+    experiment = Experiment(trace, executor=Simulator(), judge=judge, live=live, proposer=propose, rule=Rule())
     return attribute(experiment, search)
 
 
@@ -141,9 +137,7 @@ def test_an_audit_stopped_by_its_budget_goes_on_without_paying_twice() -> None:
     whole = _audit("parallel")
     assert found is not None
     assert (found.verdict, found.step) == (whole.verdict, whole.step)
-    assert (
-        spent <= whole.cost.live_calls + 3 * 4
-    )  # controls that came before the budget's end are not repeated
+    assert spent <= whole.cost.live_calls + 3 * 4  # controls that came before the budget's end are not repeated
 
 
 def test_a_run_that_succeeded_is_refused_unless_it_is_a_sham() -> None:

@@ -22,9 +22,7 @@ def audited() -> tuple[Attribution, Trace]:
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_the_verdict_comes_first_and_every_step_is_listed(
-    audited: tuple[Attribution, Trace], width: int
-) -> None:
+def test_the_verdict_comes_first_and_every_step_is_listed(audited: tuple[Attribution, Trace], width: int) -> None:
     lines = _drawn(*audited, width=width).splitlines()
     assert lines[0].strip() == "But for step 2 (Middle), this run would have succeeded."
     assert max(map(len, lines)) <= width
@@ -46,9 +44,7 @@ def test_markdown_has_the_same_verdict(audited: tuple[Attribution, Trace]) -> No
 @pytest.mark.parametrize("render", [as_markdown, lambda found, trace: _drawn(found, trace, width=120)])
 def test_hostile_text_is_shown_and_does_nothing(render: object, audited: tuple[Attribution, Trace]) -> None:
     found, trace = audited
-    steps = tuple(
-        s.model_copy(update={"agent": EVIL if s.agent == "North" else s.agent}) for s in trace.steps
-    )
+    steps = tuple(s.model_copy(update={"agent": EVIL if s.agent == "North" else s.agent}) for s in trace.steps)
     agents = tuple(a.model_copy(update={"name": EVIL if a.name == "North" else a.name}) for a in trace.agents)
     said = tuple(row.model_copy(update={"recorded": EVIL, "repaired": EVIL}) for row in found.continuation)
     hostile = trace.model_copy(update={"steps": steps, "agents": agents})

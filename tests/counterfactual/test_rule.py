@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from butfor.counterfactual.rule import Counts, Decision, Rule, evidence, interval
 
-counts = st.integers(0, 20).flatmap(
-    lambda draws: st.integers(0, draws).map(lambda successes: Counts(successes, draws))
-)
+counts = st.integers(0, 20).flatmap(lambda draws: st.integers(0, draws).map(lambda successes: Counts(successes, draws)))
 
 
 @given(counts, counts)
@@ -113,9 +111,7 @@ def test_an_interval_holds_the_truth_at_every_moment_at_once(corrected: float, r
     assert missed <= 0.05 * 400
 
 
-def _exactly(
-    rule: Rule, corrected: float, recorded: float, *, candidates: int
-) -> tuple[Counter[Decision], float]:
+def _exactly(rule: Rule, corrected: float, recorded: float, *, candidates: int) -> tuple[Counter[Decision], float]:
     """The chance of each end, and the mean number of runs, summed over every way the draws can come out."""
     ends: Counter[Decision] = Counter()
     runs = 0.0

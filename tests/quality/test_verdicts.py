@@ -13,9 +13,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert found.anytime >= 0.95
 
 
-@pytest.mark.parametrize(
-    ("recovery", "at_most", "scan"), [(None, 0.01, 0.6), (0.16, 0.05, 0.4), (0.3, 0.05, 0.6)]
-)
+@pytest.mark.parametrize(("recovery", "at_most", "scan"), [(None, 0.01, 0.6), (0.16, 0.05, 0.4), (0.3, 0.05, 0.6)])
 def test_the_innocent_are_hardly_ever_blamed_where_a_plain_scan_blames_them(
     recovery: float | None, at_most: float, scan: float
 ) -> None:

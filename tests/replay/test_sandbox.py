@@ -88,9 +88,7 @@ class TestBlocks:
         expected = re.findall(r"```[ \t]*(\w+)?[ \t]*\r?\n(.*?)\r?\n[ \t]*```", text, re.DOTALL)
         assert code_blocks(text) == expected
 
-    @pytest.mark.parametrize(
-        "text", ["x```\ny " * 40_000, "```" + " " * 200_000, "\n" + " \t" * 100_000 + "`"]
-    )
+    @pytest.mark.parametrize("text", ["x```\ny " * 40_000, "```" + " " * 200_000, "\n" + " \t" * 100_000 + "`"])
     def test_are_found_in_linear_time(self, text: str) -> None:
         started = time.monotonic()
         code_blocks(text)
@@ -110,9 +108,7 @@ class TestTerminal:
     def test_silence(self, sandbox: Sandbox) -> None:
         assert ask(sandbox, block("x = 1")) == succeeded("")
 
-    def test_a_traceback_is_that_of_the_recording_and_precedes_what_was_printed(
-        self, sandbox: Sandbox
-    ) -> None:
+    def test_a_traceback_is_that_of_the_recording_and_precedes_what_was_printed(self, sandbox: Sandbox) -> None:
         code = "import json\nprint('before')\njson.loads('[')"
         text = ask(sandbox, block(code))
         start = f'Traceback (most recent call last):\n  File "{path_of(code)}", line 3, in <module>\n'
@@ -160,9 +156,7 @@ class TestTerminal:
         assert text == failed("\n[Errno 2] No such file or directory: '/workspace/no/such/folder.py'")
 
     def test_a_block_without_a_language_is_python_if_it_compiles(self, sandbox: Sandbox) -> None:
-        assert ask(sandbox, block("print('py')", "") + block("Red, no White", "")) == failed(
-            "py\n\nunknown language "
-        )
+        assert ask(sandbox, block("print('py')", "") + block("Red, no White", "")) == failed("py\n\nunknown language ")
         assert ask(sandbox, block("python -c 'print(1)'", "")) == succeeded("1\n")
 
     def test_a_language_it_does_not_speak(self, sandbox: Sandbox) -> None:
@@ -283,9 +277,7 @@ attempt('hypervisor', lambda: socket.socket(40, socket.SOCK_STREAM))
         places += ["/root", "/home", "/sys", "/run", "/var", "/mnt", sys.prefix, f"/proc/{os.getpid()}"]
         code = f"{TRY}\nimport os\nfor place in {places}: attempt(place, lambda: os.stat(place))"
         if sys.prefix == "/usr" or home in ("/", "/tmp", "/workspace"):
-            pytest.skip(
-                "the interpreter or the home folder of this machine is in a place that the jail has too"
-            )
+            pytest.skip("the interpreter or the home folder of this machine is in a place that the jail has too")
         assert "WORKED" not in ask(sandbox, block(code))
 
     def test_nothing_outside_can_be_written(self, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -327,9 +319,7 @@ print('done')
         assert text == failed("\n[Errno 6] No such device or address: '/workspace/next.py'")
 
     def test_no_other_process_is_seen(self, sandbox: Sandbox) -> None:
-        code = (
-            "import os\nprint({name for name in os.listdir('/proc') if name.isdigit()} - {str(os.getpid())})"
-        )
+        code = "import os\nprint({name for name in os.listdir('/proc') if name.isdigit()} - {str(os.getpid())})"
         assert ask(sandbox, block(code)) == succeeded("{'1'}\n")
 
     def test_the_terminal_itself_cannot_be_touched(self, sandbox: Sandbox) -> None:
@@ -395,9 +385,7 @@ class TestLimits:
             "a" * 60 + "\n" + "b" * 39 + "\n[output cut: 24 more bytes were printed]"
         )
         mixed = block("import sys\nprint('out' * 50)\nprint('e' * 90, file=sys.stderr)")
-        assert ask(sandbox, mixed) == succeeded(
-            "e" * 90 + "\noutoutout\n[output cut: 142 more bytes were printed]"
-        )
+        assert ask(sandbox, mixed) == succeeded("e" * 90 + "\noutoutout\n[output cut: 142 more bytes were printed]")
 
     def test_a_fork_bomb_is_held_and_ended(self) -> None:
         sandbox = sandbox_or_skip(seconds=20)
@@ -413,9 +401,7 @@ class TestLimits:
         counting.start()
         try:
             in_shell = ask(sandbox, block(f"# {marker}\nbomb() {{ bomb | bomb & }}; bomb; sleep 100", "bash"))
-            in_python = ask(
-                sandbox, block(f"# {marker}\nimport os\nwhile True:\n try: os.fork()\n except OSError: 0")
-            )
+            in_python = ask(sandbox, block(f"# {marker}\nimport os\nwhile True:\n try: os.fork()\n except OSError: 0"))
         finally:
             running = False
             counting.join()
@@ -497,9 +483,7 @@ class TestRefusal:
         with pytest.raises(SandboxUnavailable, match="only be locked down on Linux"):
             Sandbox()
 
-    def test_a_processor_whose_system_calls_are_unknown(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_a_processor_whose_system_calls_are_unknown(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr("platform.machine", lambda: "riscv64")
         self.wrap(monkeypatch, tmp_path, "")
         with pytest.raises(SandboxUnavailable, match="x86_64, aarch64, not of riscv64"):
@@ -534,9 +518,7 @@ class TestRefusal:
         with pytest.raises(SandboxUnavailable, match=way_out):
             Sandbox()
 
-    def test_a_home_that_can_be_read_is_found_out(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_a_home_that_can_be_read_is_found_out(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         parents = "'--perms', '0755', '--dir', '/var', '--perms', '0755', '--dir', '/var/tmp'"
         with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
             monkeypatch.setenv("HOME", home)

@@ -14,9 +14,7 @@ seeds = st.integers(0, 10_000)
 @settings(max_examples=25)
 @given(seeds, st.sampled_from(TOPOLOGIES), st.integers(4, 12))
 def test_exact_chances_are_those_of_drawing(seed: int, topology: Topology, length: int) -> None:
-    model = generate(
-        random.Random(seed), topology=topology, length=length, recovery=0.3, noise=0.1, noticing=0.2
-    )
+    model = generate(random.Random(seed), topology=topology, length=length, recovery=0.3, noise=0.1, noticing=0.2)
     step = model.planted[0]
     chance = random.Random(seed + 1)
     played = sum(_played(model, step, chance) for _ in range(1_500)) / 1_500
@@ -48,9 +46,7 @@ def _played(model: CausalModel, corrected: int, chance: random.Random) -> bool:
         if step == corrected:
             good.append(True)
         elif step in drawn:
-            good.append(
-                chance.random() < model.chance_of_good(step, model.fed(step, [good[i] for i in read]))
-            )
+            good.append(chance.random() < model.chance_of_good(step, model.fed(step, [good[i] for i in read])))
         else:
             good.append(model.recorded[step])
     return good[-1]
