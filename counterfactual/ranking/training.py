@@ -87,18 +87,34 @@ class _Example(NamedTuple):
     trace: Trace
     described: Described
     question: int
-
-    @property
-    def target(self) -> list[bool]:
-        """Which of the described steps is the labelled one."""
-        return [step == culprit(self.trace).step for step in self.described.steps]
+    names: tuple[str, ...]
+    """The features that runs of its kind have."""
+    matrix: "Array"
+    """Shape (steps, features)."""
+    target: "Array"
+    """1 at the labelled step; shape (steps,)."""
 
 
 def _examples(traces: Sequence[Trace]) -> list[_Example]:
-    for trace in traces:
-        culprit(trace)
-    questions = same_question(traces)
-    return [_Example(t, describe(t.blind()), q) for t, q in zip(traces, questions, strict=True)]
+    import numpy as np
+
+    labels = [culprit(trace).step for trace in traces]
+    described = [describe(trace.blind()) for trace in traces]
+    names: dict[bool, set[str]] = {False: set(), True: set()}
+    for one in described:
+        names[one.orchestrated].update(name for row in one.rows for name in row)
+    columns = {kind: tuple(sorted(found)) for kind, found in names.items()}
+    return [
+        _Example(
+            trace=trace,
+            described=one,
+            question=question,
+            names=columns[one.orchestrated],
+            matrix=as_matrix(one.rows, columns[one.orchestrated]),
+            target=np.array([float(step == label) for step in one.steps]),
+        )
+        for trace, one, label, question in zip(traces, described, labels, same_question(traces), strict=True)
+    ]
 
 
 def _cross_validate(examples: Sequence[_Example], seeds: Sequence[int], folds: int) -> dict[str, Scores]:
@@ -148,33 +164,30 @@ def _held_out(examples: Sequence[_Example], seed: int, folds: int) -> list[tuple
 
 
 def _fit(examples: Sequence[_Example], seed: int) -> Model:
-    usable = [example for example in examples if any(example.target)]
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        raise ExperimentError("training needs scikit-learn: pip install 'butfor[train]'") from None
+    usable = [example for example in examples if example.target.any()]
     chats = [example for example in usable if not example.described.orchestrated]
     directed = [example for example in usable if example.described.orchestrated]
     if max(len(chats), len(directed)) < FEWEST_LOGS:
         raise ExperimentError(
             f"{len(usable)} labelled logs are too few to learn from; {FEWEST_LOGS} of one kind are needed"
         )
-    return Model(
-        chat=_trees(chats, seed) if len(chats) >= FEWEST_LOGS else None,
-        orchestrated=_weights(directed) if len(directed) >= FEWEST_LOGS else None,
-    )
-
-
-def _names(examples: Sequence[_Example]) -> tuple[str, ...]:
-    return tuple(sorted({name for example in examples for row in example.described.rows for name in row}))
+    with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
+        return Model(
+            chat=_trees(chats, seed) if len(chats) >= FEWEST_LOGS else None,
+            orchestrated=_weights(directed) if len(directed) >= FEWEST_LOGS else None,
+        )
 
 
 def _trees(examples: Sequence[_Example], seed: int) -> Trees:
     import numpy as np
+    from sklearn.ensemble import ExtraTreesClassifier
 
-    try:
-        from sklearn.ensemble import ExtraTreesClassifier
-    except ImportError:
-        raise ExperimentError("training needs scikit-learn: pip install 'butfor[train]'") from None
-    names = _names(examples)
-    matrix = np.vstack([as_matrix(example.described.rows, names) for example in examples])
-    target = np.concatenate([np.array(example.target) for example in examples])
+    matrix = np.vstack([example.matrix for example in examples])
+    target = np.concatenate([example.target for example in examples])
     forest = ExtraTreesClassifier(
         n_estimators=_TREES,
         max_depth=_DEPTH,
@@ -183,7 +196,7 @@ def _trees(examples: Sequence[_Example], seed: int) -> Trees:
         class_weight="balanced",
         random_state=seed,
     ).fit(matrix, target)
-    return _as_numbers(forest, names)
+    return _as_numbers(forest, examples[0].names)
 
 
 def _as_numbers(forest: "ExtraTreesClassifier", names: tuple[str, ...]) -> Trees:
@@ -214,14 +227,13 @@ def _as_numbers(forest: "ExtraTreesClassifier", names: tuple[str, ...]) -> Trees
 def _weights(examples: Sequence[_Example]) -> Weights:
     import numpy as np
 
-    names = _names(examples)
-    matrices = [as_matrix(example.described.rows, names) for example in examples]
-    everything = np.vstack(matrices)
+    names = examples[0].names
+    everything = np.vstack([example.matrix for example in examples])
     means, scales = everything.mean(axis=0), everything.std(axis=0)
     varies = scales > 1e-9
-    chosen = np.concatenate([np.array(example.target, dtype=float) for example in examples])
+    chosen = np.concatenate([example.target for example in examples])
     z = (everything[:, varies] - means[varies]) / scales[varies]
-    weights = _conditional_logit(z, chosen, [len(matrix) for matrix in matrices])
+    weights = _conditional_logit(z, chosen, [len(example.target) for example in examples])
     return Weights(
         names=tuple(name for name, kept in zip(names, varies, strict=True) if kept),
         means=tuple(_round(float(mean)) for mean in means[varies]),
