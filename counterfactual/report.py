@@ -15,6 +15,7 @@ from .attribution import Attribution, Cost, Said
 from .trial import Arm, Trial, Untested
 
 _SHOWN_STEPS = 40
+_REASONS = {"later than the verdict": "later", "ruled out together": "ruled out"}
 
 
 class Row(NamedTuple):
@@ -62,7 +63,7 @@ def _evidence(found: Attribution) -> Iterator[str]:
     if trial and found.effect is not None and found.interval is not None:
         yield (
             f"  corrected {_ratio(trial.treated)} succeed, as recorded {_ratio(trial.control)}: effect "
-            f"{found.effect:+.2f} ({found.confidence:.0%} interval {_range(found.interval)})"
+            f"{found.effect:+.2f} ({found.confidence:.0%}: {_range(found.interval)})"
         )
     yield f"  {_claim(found)}"
     if found.recorded and found.recorded.answer is not None:
@@ -78,12 +79,14 @@ def _claim(found: Attribution) -> str:
 
 
 def _table(found: Attribution, trace: Trace) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name, justify in (("", "left"), ("step", "right"), ("agent", "left"), ("tried", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("")
+    table.add_column("step", justify="right")
+    table.add_column("agent", overflow="fold")
+    table.add_column("tried", no_wrap=True)
     for name in ("corrected", "recorded"):
         table.add_column(name, justify="right")
-    table.add_column("effect", overflow="fold")
+    table.add_column("effect", no_wrap=True)
     for row in _rows(found, trace):
         table.add_row(*map(Text, row), style="bold red" if row.mark else "")
     return table
@@ -106,12 +109,13 @@ def _row(step: Step, mark: str, trial: Trial | None, untested: Untested | None, 
     if trial:
         effect = _effect(trial, found)
         if mark:
-            effect += "  ◀ earliest" if found.step is not None else "  ◀ together"
+            effect += " ◀ earliest" if found.step is not None else " ◀ together"
         return Row(mark, str(step.index), agent, "correct", _ratio(trial.treated), _ratio(trial.control), effect)
     if step.kind != "llm":
         words = {"tool": "tool result", "human": "a person", "control": "framework"}[step.kind]
         return Row(mark, str(step.index), agent, f"– {words}", "", "", "")
-    return Row(mark, str(step.index), agent, f"– {untested.reason if untested else 'not tried'}", "", "", "")
+    reason = _REASONS.get(untested.reason, untested.reason) if untested else "not tried"
+    return Row(mark, str(step.index), agent, f"– {reason}", "", "", "")
 
 
 def _effect(trial: Trial, found: Attribution) -> str:
