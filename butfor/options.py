@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: doc
 Cache = Annotated[
     Path | None, typer.Option("--cache", envvar="BUTFOR_CACHE", help="The folder in which answers are kept.")
 ]
-Search = Annotated[str | None, typer.Option("--search", help="earliest, bisect, or exhaustive.")]
+Search = Annotated[str | None, typer.Option("--search", help="earliest, ranked, bisect, or exhaustive.")]
 Model = Annotated[str | None, typer.Option(help="provider:model that plays the agents (openai:…, ollama:…).")]
 Corrector = Annotated[str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")]
 Judge = Annotated[

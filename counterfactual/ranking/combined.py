@@ -12,7 +12,7 @@ from .trajectory import along
 
 
 def combined(
-    trace: Trace, /, *, successes: Sequence[Trace] = (), model: Model | None = None, readings: Sequence[Ranker] = ()
+    trace: Trace, /, *, successes: Sequence[Trace] = (), model: Model | None = None, also: Sequence[Ranker] = ()
 ) -> tuple[Suspicion, ...]:
     """The learned order; with successful runs, recorded log-probabilities or further rankers, the mean of all.
 
@@ -28,7 +28,7 @@ def combined(
         rankers.append(along(*successes))
     if any(step.logprobs for step in trace.steps):
         rankers.append(confidence)
-    rankers.extend(readings)
+    rankers.extend(also)
     rankings = [ranker(trace) for ranker in rankers]
     if len(rankings) == 1:
         return tuple(rankings[0])
@@ -44,6 +44,8 @@ def combined(
     return ordered(trace, scores, told, otherwise="no method suspects it much")
 
 
-def combining(*, successes: Sequence[Trace] = (), model: Model | None = None) -> "partial[tuple[Suspicion, ...]]":
-    """The combined ranker with these successful runs and this model."""
-    return partial(combined, successes=successes, model=model)
+def combining(
+    *, successes: Sequence[Trace] = (), model: Model | None = None, also: Sequence[Ranker] = ()
+) -> "partial[tuple[Suspicion, ...]]":
+    """The combined ranker with what is at hand."""
+    return partial(combined, successes=successes, model=model, also=also)

@@ -106,9 +106,8 @@ def _ranked(trace: Trace, tokens: Mapping[int, Sequence[TokenLogprob]]) -> tuple
         drop = max(usual - levels[index], (usual - lowest) / 2, 0.0)
         scores[index] = 2 / (1 + exp(-2 * drop / _SCALE)) - 1
         words = "".join(token.token for token in own[where : where + _WINDOW]).strip()
-        reasons[index] = (
-            f"mean log-probability {levels[index]:.2f} per token, {usual:.2f} is usual; lowest {lowest:.2f} at {words!r}"
-        )
+        level = f"mean log-probability {levels[index]:.2f} per token, {usual:.2f} is usual"
+        reasons[index] = f"{level}; lowest {lowest:.2f} at {words!r}"
     missing = {index: _UNKNOWN for index in blameable(trace) if index not in tokens}
     return ordered(trace, scores, reasons | missing, otherwise=_UNKNOWN)
 

@@ -81,15 +81,13 @@ def _likeness(step: Step, said: frozenset[str], other: Step, other_said: frozens
 
 
 def _against_success(trace: Trace, parting: Parting, runs: int) -> tuple[Suspicion, ...]:
-    scores, reasons = {}, {}
+    scores: dict[int, float] = {}
+    reasons: dict[int, str] = {}
     weight = 1.0
     path = "the successful run" if runs == 1 else f"the nearest of {runs} successful runs"
     for index in blameable(trace):
         if index in parting.matched:
-            other = parting.matched[index]
-            same = trace.steps[index].output
-            scores[index] = 0.0
-            reasons[index] = f"does what step {other} of {path} does" if same else _ON_PATH
+            reasons[index] = f"does what step {parting.matched[index]} of {path} does"
             continue
         tool = trace.steps[index].kind == "tool"
         scores[index] = weight * (_TOOL if tool else 1.0)

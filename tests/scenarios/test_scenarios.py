@@ -25,7 +25,7 @@ def test_recording_a_scenario_again_gives_the_same_bytes(name: str) -> None:
     assert scenarios()[name].record().to_json() == scenarios()[name].record().to_json()
 
 
-@pytest.mark.parametrize("search", ["earliest", "bisect", "exhaustive"])
+@pytest.mark.parametrize("search", ["earliest", "ranked", "bisect", "exhaustive"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_verdict_is_right_and_nothing_is_asked_twice(name: str, search: str) -> None:
     (row,) = over_scenarios([name], Settings(search=search))
