@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import audit_cli
+from . import audit_cli, rank_cli
 from . import options as o
 from .cache_cli import app as cache_app
 from .opened import open_store, opened, out, print_json, write
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(cache_app, name="cache")
 audit_cli.add_to(app)
+rank_cli.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -128,7 +129,12 @@ def _check_program(trace: "Trace", log: Path, command: list[str], settings: "Set
 
 @app.command()
 def bench(
-    what: Annotated[list[str] | None, typer.Argument(help="Scenarios, or a folder of labelled logs.")] = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(help="Scenarios; a folder of labelled logs; or who-and-when FOLDER|hf, to score --method."),
+    ] = None,
+    method: rank_cli.Method = "learned",
+    show_expected: rank_cli.ShowExpected = False,
     search: o.Search = None,
     model: o.Model = None,
     corrector: o.Corrector = None,
@@ -151,6 +157,10 @@ def bench(
         calls=max_calls,
         params=param,
     )
+    if what and what[0] == "who-and-when":
+        where = what[1] if len(what) == 2 else "hf"
+        rank_cli.benchmark(where, method, settings, cache=cache, show_expected=show_expected, as_json=as_json)
+        return
     folder = Path(what[0]) if what and len(what) == 1 and Path(what[0]).is_dir() else None
     rows = b.over_logs(folder, settings, open_store(cache)) if folder else b.over_scenarios(what or (), settings)
     if as_json:

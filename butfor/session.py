@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from butfor.cache.errors import JudgeFailed, ModelUnavailable
-from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed
+from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed, Spent
 from butfor.cache.store import CallStore, Tapped
 from butfor.counterfactual.attribution import Attribution, Cost, attribute
 from butfor.counterfactual.ended import ENDED_JUDGES, status
@@ -50,6 +50,16 @@ class Session:
         self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
 
     @property
+    def spent(self) -> Spent:
+        """What live calls have cost so far."""
+        return self._metered.spent
+
+    @property
+    def remembered(self) -> Provider:
+        """Who answers questions that belong to no run: each only once."""
+        return Remembered(self._asked, self.store)
+
+    @property
     def executor(self) -> Literal["simulator", "program"]:
         """What carries runs out."""
         return "program" if self._program else "simulator"
@@ -80,7 +90,7 @@ class Session:
             judge=self.judge(),
             live=self.live,
             proposer=Corrector(
-                Remembered(self._asked, self.store),
+                self.remembered,
                 self.settings.corrector or self.settings.model or "",
                 params=self.settings.params,
             ),
@@ -118,7 +128,7 @@ class Session:
             return ENDED_JUDGES[kind](argument)
         if self.settings.judge == "llm":
             model = self._named(self.settings.judge_model, "judges", "--judge-model")
-            return llm(Remembered(self._asked, self.store), model)
+            return llm(self.remembered, model)
         known: dict[str, Judge] = {**JUDGES, "status": status}
         found = resolve("judge", self.settings.judge, known)
         return found if self.settings.judge in known else _guarded(found, self.settings.judge)

@@ -11,8 +11,11 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, Literal, NamedTuple
 
+from pydantic import Field
+
 from butfor.cache.call import Frozen
 from butfor.cache.errors import LogFormatError, ModelUnavailable
+from butfor.cache.provider import Spent
 from butfor.counterfactual.ranking.ledger import is_orchestrated
 from butfor.counterfactual.ranking.reading import UnreadableAnswer
 from butfor.counterfactual.ranking.scoring import Hit, compare, contradicts_itself, culprit
@@ -55,9 +58,9 @@ class Row(Frozen):
     step: Rate
     joint: Rate
     """Agent and step at once."""
-    near: Mapping[int, Rate] = {}
+    near: Mapping[int, Rate] = Field(default_factory=dict)
     """The blamed step is at most so many steps away."""
-    first: Mapping[int, Rate] = {}
+    first: Mapping[int, Rate] = Field(default_factory=dict)
     """The labelled step is among the first so many."""
     consistent: Rate | None = None
     """Joint, without the logs whose labelled step is by another agent than the labelled one."""
@@ -145,41 +148,44 @@ def split_of(trace: Trace) -> Split:
     return "HC" if is_orchestrated(trace) else "AG"
 
 
-def rank_all(traces: Sequence[Trace], ranker: Ranker, *, with_answer: bool = False) -> list[Sequence[Suspicion]]:
-    """Rank every log; a ranker sees no label, and the expected answer only if asked to.
+def measure(
+    method: str,
+    traces: Sequence[Trace],
+    ranker: Ranker,
+    *,
+    with_answer: bool = False,
+    spent: Callable[[], Spent] | None = None,
+) -> list[Row]:
+    """Rank and score every log: a row for each split that the logs belong to.
 
-    A log on which a model's answer is unreadable has an empty ranking.
+    A ranker sees no label, and the expected answer only where asked to (`with_answer`). `spent` tells what the
+    ranker's model has cost so far. A log on which a model's answer is unreadable counts as wrong.
 
     Raises:
         CallError: a model was asked, and did not answer.
     """
-    found: list[Sequence[Suspicion]] = []
-    for trace in traces:
-        shown = trace.blind()
-        if with_answer:
-            shown = shown.model_copy(update={"expected": trace.expected})
-        try:
-            found.append(ranker(shown))
-        except UnreadableAnswer:
-            found.append(())
-    return found
+    rows = []
+    for split, _, logs in _splits(traces):
+        before = spent() if spent else None
+        row = _row(method, split, logs, [[_rank(trace, ranker, with_answer) for trace in logs]])
+        used = _tokens(spent()) - _tokens(before) if spent and before else None
+        per_log = None if used is None else used / len(logs)
+        rows.append(row.model_copy(update={"tokens": per_log, "sees_answer": with_answer}))
+    return rows
 
 
-def score(
-    method: str,
-    traces: Sequence[Trace],
-    rankings: Rankings,
-    *,
-    tokens: Mapping[Split, float] | None = None,
-    sees_answer: bool = False,
-) -> list[Row]:
-    """A row for each split that the logs belong to."""
-    return [
-        _row(method, split, logs, [[rankings[at] for at in places]], sees_answer).model_copy(
-            update={"tokens": (tokens or {}).get(split)}
-        )
-        for split, places, logs in _splits(traces)
-    ]
+def _rank(trace: Trace, ranker: Ranker, with_answer: bool) -> Sequence[Suspicion]:
+    shown = trace.blind()
+    if with_answer:
+        shown = shown.model_copy(update={"expected": trace.expected})
+    try:
+        return ranker(shown)
+    except UnreadableAnswer:
+        return ()
+
+
+def _tokens(spent: Spent) -> int:
+    return spent.input_tokens + spent.output_tokens
 
 
 def score_learned(
@@ -192,7 +198,7 @@ def score_learned(
     """
     runs = [held_out(traces, seed=seed, folds=folds) for seed in seeds]
     return [
-        _row(method, split, logs, [[run[at] for at in places] for run in runs], False)
+        _row(method, split, logs, [[run[at] for at in places] for run in runs])
         for split, places, logs in _splits(traces)
     ]
 
@@ -207,20 +213,21 @@ def baselines(traces: Sequence[Trace]) -> list[Row]:
     for method, split, ranker in constants:
         own = [trace for trace in traces if split_of(trace) == split]
         if own:
-            rows += score(method, own, rank_all(own, ranker))
+            rows += measure(method, own, ranker)
     return rows + [_chance(split, logs) for split, _, logs in _splits(traces)]
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows and the published ones beside them, as plain text."""
     lines = []
-    for split, title in (("AG", "Algorithm-Generated"), ("HC", "Hand-Crafted")):
+    titles: dict[Split, str] = {"AG": "Algorithm-Generated", "HC": "Hand-Crafted"}
+    for split, title in titles.items():
         own = [row for row in rows if row.split == split]
         if not own:
             continue
         lines += [f"{title}, {own[0].logs} logs, % (95 % interval)", _HEADER]
         lines += [_line(row) for row in own]
-        lines += ["", f"  {'published, on all of ' + split:42} agent   step", *_published(split), ""]
+        lines += ["", f"  {'published, on all of ' + split:52} agent   step", *_published(split), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -248,7 +255,7 @@ def _published(split: Split) -> list[str]:
     for result in PUBLISHED:
         agent, step = result.ag if split == "AG" else result.hc
         name = f"{result.method}, {result.model}" + (", sees the answer" if result.sees_answer else "")
-        lines.append(f"  {name:42} {'–' if agent is None else f'{agent:.1f}':>5}  {step:>5.1f}")
+        lines.append(f"  {name:52} {'–' if agent is None else f'{agent:.1f}':>5}  {step:>5.1f}")
     return lines
 
 
@@ -261,7 +268,7 @@ def _splits(traces: Sequence[Trace]) -> list[tuple[Split, list[int], list[Trace]
     return found
 
 
-def _row(method: str, split: Split, logs: Sequence[Trace], runs: Sequence[Rankings], sees_answer: bool) -> Row:
+def _row(method: str, split: Split, logs: Sequence[Trace], runs: Sequence[Rankings]) -> Row:
     """A row from one scoring of the logs, or from several of a cross-validation."""
     hits = [[compare(trace, ranking) for trace, ranking in zip(logs, run, strict=True)] for run in runs]
     sound = [[hit for hit, log in zip(run, logs, strict=True) if not contradicts_itself(log)] for run in hits]
@@ -280,7 +287,6 @@ def _row(method: str, split: Split, logs: Sequence[Trace], runs: Sequence[Rankin
         first={first: rate(partial(_is_among, first=first)) for first in FIRST},
         consistent=rate(lambda hit: hit.joint, sound) if sound[0] else None,
         unreadable=sum(not ranking for ranking in runs[0]),
-        sees_answer=sees_answer,
     )
 
 

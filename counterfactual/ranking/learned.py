@@ -16,6 +16,7 @@ from butfor.cache.errors import ExperimentError
 from butfor.replay.trace import Trace
 
 from .features import Described, Row, describe
+from .phrases import PHRASES
 from .suspicion import Suspicion, ordered
 
 if TYPE_CHECKING:
@@ -214,84 +215,13 @@ def as_matrix(rows: Sequence[Row], names: Sequence[str]) -> "Array":
     return np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=float)
 
 
-_PHRASES = {
-    "code": "writes code",
-    "first code": "writes the first code",
-    "last code": "writes the last code",
-    "last code, run out": "writes the last code before the turns ran out",
-    "failure next": "the tool failed on it",
-    "complaint next": "the tool's output speaks of a failure",
-    "little output next": "the tool returned next to nothing",
-    "answer in output next": "the tool then printed the final answer",
-    "nothing run next": "a tool was asked, and had nothing to run",
-    "failure before": "answers a tool's failure",
-    "success before": "draws on a tool's result",
-    "brings the answer": "a number of the final answer appears here",
-    "first to bring the answer": "a number of the final answer first appears here",
-    "first to say the answer": "is the first to say the final answer",
-    "new answer words": "words of the final answer first appear here",
-    "new answer names": "a name of the final answer first appears here",
-    "new numbers": "brings new numbers",
-    "new numbers that last": "brings numbers that later steps rely on",
-    "numbers from nowhere": "brings numbers that no tool gave",
-    "assumes": "assumes instead of finding out",
-    "assumes at all": "assumes instead of finding out",
-    "makes up data": "works on made-up data",
-    "makes up data at all": "works on made-up data",
-    "hedges": "is unsure of itself",
-    "says it cannot": "says that it cannot do it",
-    "says it cannot at all": "says that it cannot do it",
-    "relies on memory": "relies on what it remembers",
-    "works by hand": "does by hand what a tool should do",
-    "concludes": "draws a conclusion",
-    "concludes without code": "concludes without running anything",
-    "tries otherwise": "changes the approach",
-    "off the task": "sets out on something that is not the task",
-    "orders hold an error": "hands over somebody else's error as the task",
-    "orders hold code": "sets out from given code",
-    "message 0": "opens the run",
-    "message 1": "makes the first move",
-    "turn 0": "acts first",
-    "agent's first": "is the agent's first message",
-    "last message": "has the last word",
-    "last but one": "speaks last but one",
-    "like an earlier step": "repeats an earlier step",
-    "first to give up the plan": "gives up the plan",
-    "gives up the plan": "gives up the plan",
-    "new plan": "makes a new plan",
-    "notes a first loop": "notes the first loop",
-    "instruction repeats": "repeats an instruction",
-    "action: turn 0": "is the first action",
-    "action: turn 1": "is the second action",
-    "action: turn 2": "is the third action",
-    "action: last turn": "is the last action",
-    "action: no progress next": "the ledger then notes no progress",
-    "action: first without progress": "the ledger then notes, for the first time, no progress",
-    "action: progress lost next": "the ledger then notes that progress stopped",
-    "action: loop next": "the ledger then notes a loop",
-    "action: first loop next": "the ledger then notes the first loop",
-    "action: loop begins next": "the ledger then notes a loop",
-    "action: success next": "the ledger then takes the request for satisfied",
-    "action: plan first given up next": "the plan was given up after it",
-    "action: plan given up next": "the plan was given up after it",
-    "page seen before": "goes back to a page seen before",
-    "search page": "stays on a page of search results",
-    "hardly anything": "returns hardly anything",
-    "advertisement": "lands on an advertisement",
-    "blocked": "lands on a page that is blocked or missing",
-    "prose": "answers in prose, and shows no page",
-    "not a web surfer": "is done without the web",
-}
-"""What a feature that speaks for a step means in words; the rest only moves the number."""
-
-
 def _reasons(judged: Judged, names: Sequence[str]) -> list[str]:
     """For each step, the two things that set it apart most from the rest of its run."""
     shares = judged.shares - judged.shares.mean(axis=0)
-    told = [at for at, name in enumerate(names) if name in _PHRASES]
+    told = [at for at, name in enumerate(names) if name in PHRASES]
     reasons = []
     for own, values in zip(shares, judged.matrix, strict=True):
         best = sorted((at for at in told if own[at] > 0 and values[at] > 0), key=lambda at: -own[at])
-        phrases = list(dict.fromkeys(_PHRASES[names[at]] for at in best))[:2]
+        phrases = list(dict.fromkeys(PHRASES[names[at]] for at in best))[:2]
         reasons.append("; ".join(phrases) or _PLAIN)
     return reasons

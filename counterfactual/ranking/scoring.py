@@ -19,20 +19,21 @@ class Hit(NamedTuple):
     distance: int | None
     """Steps between the blamed and the labelled step; `None` where nothing was blamed."""
     rank: int | None
-    """1-based place of the labelled step; `None` where it was not ranked."""
+    """1-based place of the labelled step; `None` where nothing speaks against it."""
 
 
 def compare(trace: Trace, ranking: Sequence[Suspicion]) -> Hit:
-    """Compare the head of a ranking with the label.
+    """Compare the head of a ranking with the label; what has no suspicion at all is not blamed.
 
     Raises:
         ExperimentError: the log has no label.
     """
     label = culprit(trace)
-    rank = next((place for place, entry in enumerate(ranking, 1) if entry.step == label.step), None)
-    if not ranking:
+    blamed = [entry for entry in ranking if entry.suspicion > 0]
+    if not blamed:
         return Hit(False, False, False, None, None)
-    top = ranking[0]
+    rank = next((place for place, entry in enumerate(blamed, 1) if entry.step == label.step), None)
+    top = blamed[0]
     step, agent = top.step == label.step, top.agent == label.agent
     return Hit(step, agent, step and agent, abs(top.step - label.step), rank)
 

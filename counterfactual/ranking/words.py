@@ -111,3 +111,8 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     """Shared words over all words of two messages, in [0, 1] (Jaccard)."""
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared) if one or other else 0.0
+
+
+def share(found: frozenset[str], wanted: frozenset[str]) -> float:
+    """How much of what is wanted was found, in [0, 1]."""
+    return len(found & wanted) / len(wanted) if wanted else 0.0
