@@ -29,6 +29,9 @@ def whatif(
     remove: Annotated[bool, typer.Option("--remove", help="Let the step say nothing.")] = False,
     resample: Annotated[bool, typer.Option("--resample", help="Ask the step's agent again.")] = False,
     swap: Annotated[list[str] | None, typer.Option(help="AGENT=provider:model; may be repeated.")] = None,
+    instruct: Annotated[
+        list[str] | None, typer.Option(help="AGENT=TEXT, told to the agent besides; may be repeated.")
+    ] = None,
     save: Annotated[Path | None, typer.Option("-o", help="Write the changed run here.")] = None,
     offline: o.Offline = False,
     cache: o.Cache = None,
@@ -39,7 +42,15 @@ def whatif(
     from . import whatif as what
 
     run = opened(log)
-    changes = what.changes(run.trace, step=step, output=output, remove=remove, resample=resample, swaps=o.swaps(swap))
+    changes = what.changes(
+        run.trace,
+        step=step,
+        output=output,
+        remove=remove,
+        resample=resample,
+        swaps=o.pairs("swap", swap),
+        instructions=o.pairs("instruct", instruct),
+    )
     session = run.session(o.chosen(run.settings, **given), cache=cache, offline=offline, command=command)
     with progress_of(session):
         found = what.whatif(session, run.trace, changes, repeats=given["repeats"] or 1)

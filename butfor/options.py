@@ -156,13 +156,13 @@ def imports(name: str) -> bool:
     return ":" in name and not name.startswith(("pattern:", "output:", "file:", "pytest:"))
 
 
-def swaps(values: list[str] | None) -> dict[str, str]:
-    """AGENT=provider:model options as a mapping.
+def pairs(option: str, values: list[str] | None) -> dict[str, str]:
+    """AGENT=… options as a mapping.
 
     Raises:
         ButforError: one is not of that form.
     """
-    return dict(_pair("swap", text) for text in values or ())
+    return dict(_pair(option, text) for text in values or ())
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

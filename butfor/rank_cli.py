@@ -1,4 +1,4 @@
-"""The commands that read a log without running anything again: `rank`, `attribute` and `train`."""
+"""The commands that read a log without running it again: `rank`, `attribute`, `advise` and `train`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from . import options as o
 from .opened import Opened, opened, out, print_json, write
 
 if TYPE_CHECKING:
+    from butfor.counterfactual.advice import Advice
     from butfor.counterfactual.ranking.suspicion import Ranker, Suspicion
     from butfor.replay.trace import Trace
 
@@ -33,11 +34,12 @@ ShowExpected = Annotated[
     bool, typer.Option("--show-expected", help="Let a model that reads the log see the expected answer.")
 ]
 _SHOWN = 10
+_A = {"instruction": "an instruction", "check": "a check", "confirmation step": "a confirmation step"}
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (rank, attribute, train):
+    for command in (rank, attribute, advise, train):
         app.command()(command)
 
 
@@ -75,6 +77,28 @@ def attribute(
     if not found:
         raise ButforError(f"{log}: there is no step to suspect")
     print(f"Agent Name: {found[0].agent}\nStep Number: {found[0].step}\nReason for Mistake: {found[0].reason}")
+
+
+def advise(
+    log: o.Log,
+    step: Annotated[int | None, typer.Option(help="The step (0-based); default: the most suspect one.")] = None,
+    cache: o.Cache = None,
+    as_json: o.Json = False,
+) -> None:
+    """Say what kind of failure a step looks like, on what evidence, and which change to try."""
+    from butfor.counterfactual.advice import advise as advice_on
+
+    run = opened(log)
+    if step is None:
+        ranking = _ranker(run, "combined", (), None, None, None, True, cache)(run.trace.blind())
+        step = next((s.step for s in ranking if run.trace.steps[s.step].kind == "llm"), 0)
+    if not 0 <= step < len(run.trace.steps):
+        raise ButforError(f"there is no step {step}; the run has steps 0 to {len(run.trace.steps) - 1}")
+    found = advice_on(run.trace.blind(), step)
+    if as_json:
+        print_json([advice.model_dump(mode="json") for advice in found])
+    else:
+        _print_advice(found, log)
 
 
 def train(
@@ -182,6 +206,24 @@ def _print_table(found: "Sequence[Suspicion]", method: str) -> None:
     out().print(table)
     more = f"; {len(found) - _SHOWN} more with --json" if len(found) > _SHOWN else ""
     print(f"\nread from the log by {method}; nothing was run again{more}")
+
+
+def _print_advice(found: "Sequence[Advice]", log: Path) -> None:
+    import shlex
+
+    from rich.text import Text
+
+    from butfor.replay.text import excerpt, printable
+
+    first, *others = found
+    told = shlex.quote(f"{first.agent}={first.instruction}")
+    lines = [f"step {first.step} ({excerpt(first.agent, limit=40)}) looks like a failure of {first.kind}: {first.why}"]
+    lines += [f"  step {e.step}: {excerpt(e.text, limit=200)!r}" for e in first.evidence]
+    lines += ["", f"try {_A[first.change]}: {first.instruction}", ""]
+    lines += [f"  butfor whatif {shlex.quote(str(log))} --instruct {told} --repeats 10 --model provider:model"]
+    if others:
+        lines += ["", "it may also be: " + "; ".join(f"{advice.kind} ({advice.why})" for advice in others)]
+    out().print(Text("\n".join(map(printable, lines))))
 
 
 def _labelled(folder: Path) -> "list[Trace]":

@@ -1,6 +1,6 @@
 """One change, run once or often: what `butfor whatif` does and shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +44,7 @@ def changes(
     remove: bool,
     resample: bool,
     swaps: Mapping[str, str],
+    instructions: Mapping[str, str],
 ) -> tuple[Intervention, ...]:
     """The interventions that the options of `butfor whatif` name.
 
@@ -55,13 +56,17 @@ def changes(
         raise ButforError(
             "--step needs exactly one of --output, --remove and --resample, and each of them needs --step"
         )
-    if step is None and not swaps:
+    if step is None and not swaps and not instructions:
         raise ButforError(
-            "nothing to change; give --step N with --output, --remove or --resample, or --swap AGENT=MODEL"
+            "nothing to change; give --step N with --output, --remove or --resample, --swap AGENT=MODEL, or "
+            "--instruct AGENT=TEXT"
         )
     if step is not None and not 0 <= step < len(trace.steps):
         raise ButforError(f"there is no step {step}; the run has steps 0 to {len(trace.steps) - 1}")
-    found = [_swap(trace, agent, model) for agent, model in swaps.items()]
+    for option, agents in (("--swap", swaps), ("--instruct", instructions)):
+        _acting(trace, option, agents)
+    found = [Intervention(kind="swap", agent=agent, model=model) for agent, model in swaps.items()]
+    found += [Intervention(kind="instruct", agent=agent, output=text) for agent, text in instructions.items()]
     if step is not None:
         if trace.steps[step].kind not in ("llm", "tool"):
             raise ButforError(
@@ -137,11 +142,11 @@ def _outcome(found: WhatIf) -> str:
     return f"the run {'succeeds' if found.changed.success else 'fails'}; {answer}."
 
 
-def _swap(trace: Trace, agent: str, model: str) -> Intervention:
+def _acting(trace: Trace, option: str, agents: Iterable[str]) -> None:
     acting = dict.fromkeys(step.agent for step in trace.steps if step.kind == "llm")
-    if agent not in acting:
-        raise ButforError(f"--swap: no agent {agent!r} acts in the run; these do: {', '.join(acting)}")
-    return Intervention(kind="swap", agent=agent, model=model)
+    for agent in agents:
+        if agent not in acting:
+            raise ButforError(f"{option}: no agent {agent!r} acts in the run; these do: {', '.join(acting)}")
 
 
 def _at(step: int, output: str | None, remove: bool) -> Intervention:

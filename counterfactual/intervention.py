@@ -13,7 +13,9 @@ from butfor.replay.trace import Trace
 REMOVED = "[no output]"
 """What a removed step says: a neutral marker, because an empty message makes teams ask again."""
 
-InterventionKind = Literal["correct", "remove", "given", "resample", "swap"]
+InterventionKind = Literal["correct", "remove", "given", "resample", "swap", "instruct"]
+
+_OF_AN_AGENT = ("swap", "instruct")
 
 
 class Intervention(Frozen):
@@ -21,13 +23,14 @@ class Intervention(Frozen):
 
     kind: InterventionKind
     """`correct`: what a model proposes; `given`: what a person wrote; `remove`; `resample`: the same agent
-    asked again; `swap`: an agent played by another model in all its steps."""
+    asked again; `swap`: an agent played by another model in all its steps; `instruct`: an agent told something
+    besides, in all its steps."""
     step: int | None = Field(default=None, ge=0)
-    """0-based; `None` for a swap."""
+    """0-based; `None` for a change of an agent."""
     output: str | None = None
-    """The new output, for `correct` and `given`."""
+    """The new output, for `correct` and `given`; what the agent is told, for `instruct`."""
     agent: str | None = None
-    """Whom a swap replaces."""
+    """Whom a swap replaces, or who is told something."""
     model: str | None = None
     """The `provider:model` a swap puts in the agent's place."""
 
@@ -35,12 +38,12 @@ class Intervention(Frozen):
         """The change in a few words."""
         if self.kind == "swap":
             return f"swap {self.agent}={self.model}"
-        return {"correct": "correct", "given": "given", "remove": "remove", "resample": "resample"}[self.kind]
+        return f"instruct {self.agent}" if self.kind == "instruct" else self.kind
 
 
 def steps_changed(trace: Trace, intervention: Intervention) -> tuple[int, ...]:
     """The recorded steps that an intervention acts on directly."""
-    if intervention.kind == "swap":
+    if intervention.kind in _OF_AN_AGENT:
         return tuple(s.index for s in trace.steps if s.agent == intervention.agent and s.kind == "llm")
     return () if intervention.step is None else (intervention.step,)
 
@@ -51,7 +54,9 @@ def treated(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
     answers = {i.step: _new_output(i) for i in every if i.step is not None and i.kind != "resample"}
     changed = [step for i in every for step in steps_changed(trace, i)]
     again = frozenset(step for step in changed if step not in answers)
-    return Edits(answers=answers, redraw=(again | _drawn_again(trace, changed)) - answers.keys())
+    told = {i.agent: i.output for i in every if i.kind == "instruct" and i.agent and i.output}
+    redraw = (again | _drawn_again(trace, changed)) - answers.keys()
+    return Edits(answers=answers, redraw=redraw, instructions=told)
 
 
 def control(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
@@ -63,7 +68,7 @@ def control(trace: Trace, interventions: Iterable[Intervention]) -> Edits:
     """
     every = tuple(interventions)
     changed = [step for i in every for step in steps_changed(trace, i)]
-    swapped = frozenset(step for i in every if i.kind == "swap" for step in steps_changed(trace, i))
+    swapped = frozenset(step for i in every if i.kind in _OF_AN_AGENT for step in steps_changed(trace, i))
     kept = {step: trace.steps[step].output for step in changed if step not in swapped}
     return Edits(answers=kept, redraw=(swapped | _drawn_again(trace, changed)) - kept.keys())
 

@@ -78,7 +78,7 @@ def gives_away(text: str, answer: str) -> bool:
         return True
     value = number_value(answer.strip().rstrip(".%")) or number_value(_first_number(answer))
     if value is not None:
-        return any(_rounds_to(number, value, answer) for number in _numbers(plain))
+        return any(_rounds_to(number, value, answer) for number in numbers_in(plain))
     return _holds_words(normalise(plain).split(), normalise(answer).split())
 
 
@@ -93,7 +93,7 @@ def _rounds_to(number: Fraction, value: Fraction, answer: str) -> bool:
     return number == value or (number.denominator != 1 and round(number, digits) == value)
 
 
-def _numbers(text: str) -> Iterator[Fraction]:
+def numbers_in(text: str) -> Iterator[Fraction]:
     """Every number in a text, in digits or in English words."""
     for match in NUMBER.finditer(text):
         value = number_value(match[0])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from butfor.cache.call import Call, Completion, Frozen, answer
+from butfor.cache.call import Call, Completion, Frozen, Message, answer
 from butfor.cache.errors import Divergence
 from butfor.cache.nearest import explain, likely_cause, nearest
 from butfor.cache.provider import Provider
@@ -20,9 +20,16 @@ class Edits(Frozen):
     """New outputs by step."""
     redraw: frozenset[int] = frozenset()
     """Steps whose recorded answers are forgotten, so that they are asked live."""
+    instructions: Mapping[str, str] = Field(default_factory=dict)
+    """What an agent is told besides, in every question of its that goes live."""
 
     def __bool__(self) -> bool:
         return bool(self.answers or self.redraw)
+
+
+def _told(call: Call, instruction: str) -> Call:
+    note = Message(role="user", content=f"A further instruction for you:\n{instruction}")
+    return call.model_copy(update={"messages": (*call.messages[:-1], note, *call.messages[-1:])})
 
 
 class Recorded(NamedTuple):
@@ -96,7 +103,8 @@ class Replayed:
             return entry.completion
         if not changed:
             raise Divergence(self._explain(call))
-        return self._live.complete(call)
+        told = self._edits.instructions.get(call.agent or "")
+        return self._live.complete(_told(call, told) if told else call)
 
     def _explain(self, call: Call) -> str:
         found = nearest(call, self._recording.calls())

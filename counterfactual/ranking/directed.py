@@ -84,9 +84,10 @@ def _instruction(run: Glance, index: int) -> Row:
     steps, here = run.trace.steps, run.readings[index]
     given = [s.index for s in steps[:index] if s.audience]
     to = (steps[index].audience or ("",))[0]
+    tools = {agent.name for agent in run.trace.agents if agent.kind == "tool"}
     return {
         "instruction repeats": max((likeness(here.words, run.readings[j].words) for j in given[-4:]), default=0.0),
-        "instruction to a tool": run.trace.agent(to).kind == "tool",
+        "instruction to a tool": to in tools,
         "instruction not to the web": "surf" not in to.lower(),
         "instruction to somebody new": all(steps[j].audience != steps[index].audience for j in given),
     }

@@ -15,7 +15,8 @@ from butfor.cache.call import Frozen
 from butfor.cache.errors import ExperimentError
 from butfor.replay.trace import Trace
 
-from .features import Described, Row, describe
+from .directed import Row
+from .features import Described, describe
 from .phrases import PHRASES
 from .suspicion import Suspicion, ordered
 

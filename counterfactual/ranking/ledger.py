@@ -10,7 +10,7 @@ _FIELD = r'"%s"\s*:\s*\{[^{}]*?"answer"\s*:\s*(true|false)'
 _PROGRESS = re.compile(_FIELD % "is_progress_being_made")
 _LOOP = re.compile(_FIELD % "is_in_loop")
 _SATISFIED = re.compile(_FIELD % "is_request_satisfied")
-_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*])\s+(.+)$", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]*(?:\d+[.)]|[-*])[ \t]+(.+)$", re.MULTILINE)
 _PLAN = re.compile(r"\bplan\b[^\n]*\n", re.IGNORECASE)
 
 

@@ -10,7 +10,7 @@ from butfor.replay.trace import Step, Trace
 
 from .ledger import Ledger, plan_items, read_ledger
 from .suspicion import Suspicion, blameable, ordered
-from .words import likeness, read, words
+from .words import likeness, read, share, words
 
 _ALIKE = 0.35
 """Shared words over all words, from which two steps by the same agent do the same."""
@@ -19,7 +19,12 @@ _FADES = 0.8
 _TOOL = 0.5
 """A tool's result differs because its call differed."""
 _REPEATS = 0.8
+"""Shared words over all words, from which a step says what was said."""
+_LOOK_BACK = 5
+"""Messages of the same agent that a step is compared with."""
 _ON_PLAN = 0.15
+"""Words of an item of the plan, from which a step works on it."""
+_FEWEST_WORDS = 5
 _ON_PATH = "on the path of the successful runs"
 _ON_OWN_PATH = "in line with the run's own plan and ledger"
 
@@ -102,9 +107,9 @@ def _against_itself(trace: Trace) -> tuple[Suspicion, ...]:
     scores: dict[int, float] = {}
     reasons: dict[int, str] = {}
     weight = 1.0
-    plan = [words(item.lower()) for item in plan_items(trace.steps)]
+    own = _own_path(trace)
     for index in blameable(trace):
-        signs = _signs(trace, index, plan)
+        signs = _signs(trace, index, own)
         if signs:
             strength = 1.0
             for sign in signs:
@@ -115,7 +120,22 @@ def _against_itself(trace: Trace) -> tuple[Suspicion, ...]:
     return ordered(trace, scores, reasons, otherwise=_ON_OWN_PATH)
 
 
-def _signs(trace: Trace, index: int, plan: Sequence[frozenset[str]]) -> list[tuple[float, str]]:
+class _OwnPath(NamedTuple):
+    plan: tuple[frozenset[str], ...]
+    said: tuple[frozenset[str], ...]
+    """The words of each step."""
+    ledgers: tuple[Ledger | None, ...]
+
+
+def _own_path(trace: Trace) -> _OwnPath:
+    return _OwnPath(
+        plan=tuple(words(item.lower()) for item in plan_items(trace.steps)),
+        said=tuple(read(step.output).words for step in trace.steps),
+        ledgers=tuple(read_ledger(step.output) for step in trace.steps),
+    )
+
+
+def _signs(trace: Trace, index: int, own: _OwnPath) -> list[tuple[float, str]]:
     """What says that the step left the run's own path, each with its strength in [0, 1]."""
     step = trace.steps[index]
     if step.kind == "control":
@@ -123,8 +143,9 @@ def _signs(trace: Trace, index: int, plan: Sequence[frozenset[str]]) -> list[tup
     if step.kind == "tool":
         return []
     found: list[tuple[float, str]] = []
-    before, after = _ledgers_around(trace, index)
-    if read_ledger(step.output) is None and step.audience != ():
+    before = next((ledger for ledger in reversed(own.ledgers[:index]) if ledger), None)
+    after = next((ledger for ledger in own.ledgers[index + 1 :] if ledger), None)
+    if own.ledgers[index] is None and step.audience != ():
         if after and after.progress is False and (before is None or before.progress is not False):
             found.append((0.5, "the ledger then notes that progress stopped"))
         if after and after.loop and not (before and before.loop):
@@ -134,18 +155,11 @@ def _signs(trace: Trace, index: int, plan: Sequence[frozenset[str]]) -> list[tup
         found.append((0.5, "the tool it called failed"))
     if step.error:
         found.append((0.5, "reports an error"))
-    said = read(step.output).words
-    earlier = (other for other in reversed(trace.steps[:index]) if other.agent == step.agent)
-    if any(likeness(said, read(other.output).words) >= _REPEATS for other in islice(earlier, 5) if other.output):
+    said = own.said[index]
+    earlier = (other.index for other in reversed(trace.steps[:index]) if other.agent == step.agent and other.output)
+    if any(likeness(said, own.said[other]) >= _REPEATS for other in islice(earlier, _LOOK_BACK)):
         found.append((0.3, "repeats an earlier step of the agent"))
-    if plan and index > 1 and step.audience != () and len(said) >= 5:
-        covered = max((len(said & item) / len(item) for item in plan if item), default=1.0)
-        if covered < _ON_PLAN:
+    if own.plan and index > 1 and step.audience != () and len(said) >= _FEWEST_WORDS:
+        if max(share(said, item) for item in own.plan) < _ON_PLAN:
             found.append((0.3, "does nothing that the plan lists"))
     return found
-
-
-def _ledgers_around(trace: Trace, index: int) -> tuple[Ledger | None, Ledger | None]:
-    before = next((found for step in reversed(trace.steps[:index]) if (found := read_ledger(step.output))), None)
-    after = next((found for step in islice(trace.steps, index + 1, None) if (found := read_ledger(step.output))), None)
-    return before, after

@@ -7,7 +7,7 @@ import os
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-model = ChatOpenAI(model="smollm2", max_tokens=32, temperature=0.7)
+model = ChatOpenAI(model="smollm2", temperature=0.7, extra_body={"max_tokens": 32})
 
 
 def node(name):
