@@ -130,7 +130,7 @@ def load_hub(name: str = HUB) -> list[Trace]:
     try:
         import datasets
     except ImportError:
-        raise ModelUnavailable("loading from the hub needs datasets: pip install datasets, or name a folder") from None
+        raise ModelUnavailable("the hub needs datasets: pip install 'butfor[hub]', or name a folder") from None
     found = []
     for config in ("Algorithm-Generated", "Hand-Crafted"):
         try:

@@ -159,7 +159,7 @@ def _signs(trace: Trace, index: int, own: _OwnPath) -> list[tuple[float, str]]:
     earlier = (other.index for other in reversed(trace.steps[:index]) if other.agent == step.agent and other.output)
     if any(likeness(said, own.said[other]) >= _REPEATS for other in islice(earlier, _LOOK_BACK)):
         found.append((0.3, "repeats an earlier step of the agent"))
-    if own.plan and index > 1 and step.audience != () and len(said) >= _FEWEST_WORDS:
-        if max(share(said, item) for item in own.plan) < _ON_PLAN:
-            found.append((0.3, "does nothing that the plan lists"))
+    works = index > 1 and step.audience != () and len(said) >= _FEWEST_WORDS
+    if works and own.plan and max(share(said, item) for item in own.plan) < _ON_PLAN:
+        found.append((0.3, "does nothing that the plan lists"))
     return found
