@@ -166,6 +166,12 @@ def as_markdown(rows: Sequence[Row]) -> str:
     return f"{HEAD}\n{head}{''.join(lines)}"
 
 
+def _twice(framework: Framework, *, stream: bool) -> Row:
+    """A row, made anew where it fell short: a busy machine may pass a framework's own time limits."""
+    row = run(framework, stream=stream)
+    return row if row.right else run(framework, stream=stream)
+
+
 def main() -> int:
     """Run what was asked for, and write the table."""
     parser = argparse.ArgumentParser()
@@ -173,7 +179,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     chosen = parser.parse_args()
     wanted = [f for f in (*FRAMEWORKS, CLIENTS) if not chosen.names or f.name in chosen.names]
-    rows = [run(f, stream=s) for f in wanted for s in ((False, True) if f.streams else (False,))]
+    rows = [_twice(f, stream=s) for f in wanted for s in ((False, True) if f.streams else (False,))]
     text = as_markdown(rows)
     if chosen.output:
         chosen.output.write_text(text)
