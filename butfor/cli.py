@@ -22,9 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="But for this step, would the run have failed? Replay a failed multi-agent run with one answer changed.",
 )
-app.add_typer(cache_app, name="cache")
-audit_cli.add_to(app)
-rank_cli.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -182,3 +179,8 @@ def demo(
         print_json(found.model_dump(mode="json"))
     else:
         out().print(d.as_terminal(name, trace, found))
+
+
+audit_cli.add_to(app)
+rank_cli.add_to(app)
+app.add_typer(cache_app, name="cache")
