@@ -74,7 +74,10 @@ def python_of(framework: Framework) -> Path:
     if not done.exists() or done.read_text() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run(["nice", *install, *framework.packages], check=True)
+        for left in (2, 1, 0):  # a registry may be busy for a moment
+            done_well = subprocess.run(["nice", *install, *framework.packages], check=not left).returncode == 0
+            if done_well:
+                break
         done.write_text(wanted)
     return python
 
