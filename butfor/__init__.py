@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from butfor.replay.identity.user import agent, tool
-    from butfor.replay.recording import recording
+    from butfor.replay.inside.identity.user import agent, tool
+    from butfor.replay.program.recording import recording
 
 __all__ = ["__version__", "agent", "recording", "tool"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "agent": "butfor.replay.identity.user",
-    "recording": "butfor.replay.recording",
-    "tool": "butfor.replay.identity.user",
+    "agent": "butfor.replay.inside.identity.user",
+    "recording": "butfor.replay.program.recording",
+    "tool": "butfor.replay.inside.identity.user",
 }
 
 

@@ -9,9 +9,8 @@ from . import options as o
 from .opened import Opened, opened, out, print_json, progress_of, write
 
 if TYPE_CHECKING:
-    from butfor.counterfactual.attribution import Attribution
-
-    from .settings import Settings
+    from butfor.counterfactual.settings import Settings
+    from butfor.counterfactual.verdict import Verdict
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,7 +38,7 @@ def whatif(
     **given: Any,
 ) -> None:
     """Replay a run with one step changed or agents played by other models, and show how it goes on."""
-    from . import whatif as what
+    from .counterfactual import whatif as what
 
     run = opened(log)
     changes = what.changes(
@@ -110,7 +109,7 @@ def sham(
 @o.with_settings
 def plan(log: o.Log, as_json: o.Json = False, **given: Any) -> None:
     """Say before anything is spent what an audit may ask: calls, tokens and cost per step."""
-    from .plan import as_terminal, planned
+    from butfor.counterfactual.plan import as_terminal, planned
 
     run = opened(log)
     found = planned(run.trace, o.chosen(run.settings, **given))
@@ -136,7 +135,7 @@ def pack(
 
 def verify(case: o.Log, command: o.Command = None, as_json: o.Json = False) -> None:
     """Derive a packed verdict again, offline, and say whether every number still holds."""
-    from .verify import verified
+    from butfor.counterfactual.verify import verified
 
     run = opened(case)
     found = verified(run, command)
@@ -156,7 +155,7 @@ def _pack(
     command: list[str] | None,
 ) -> int:
     """Write a case with the audit done once more from its answers; how many those are."""
-    from . import case
+    from .counterfactual import case
 
     found, keys = None, set[str]()
     if settings is not None:
@@ -166,8 +165,8 @@ def _pack(
     return len(keys)
 
 
-def _print_report(run: Opened, found: "Attribution", as_json: bool, markdown: bool) -> None:
-    from butfor.counterfactual.report import as_markdown, as_terminal
+def _print_report(run: Opened, found: "Verdict", as_json: bool, markdown: bool) -> None:
+    from butfor.render.report import as_markdown, as_terminal
 
     if as_json:
         print_json(found.model_dump(mode="json"))

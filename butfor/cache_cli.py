@@ -85,7 +85,6 @@ def explain(
 
 def _store(cache: Path | None) -> "DiskStore":
     from butfor.cache.disk import DiskStore
-
-    from .session import default_cache
+    from butfor.counterfactual.audit import default_cache
 
     return DiskStore(cache or default_cache())

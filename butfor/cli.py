@@ -12,9 +12,8 @@ from .cache_cli import app as cache_app
 from .opened import open_store, opened, out, print_json, write
 
 if TYPE_CHECKING:
+    from butfor.counterfactual.settings import Settings
     from butfor.replay.trace import Trace
-
-    from .settings import Settings
 
 app = typer.Typer(
     add_completion=False,
@@ -30,7 +29,7 @@ def version(
 ) -> None:
     """Print the version where it is asked for."""
     if show:
-        from butfor import __version__
+        from . import __version__
 
         print(f"butfor {__version__}")
         raise typer.Exit
@@ -56,7 +55,7 @@ def import_(
 @app.command()
 def show(log: o.Log, as_json: o.Json = False) -> None:
     """Show the steps of a run: who spoke, who read what, where it ended."""
-    from butfor.replay.show import as_terminal, summary
+    from butfor.replay.summary import as_terminal, summary
 
     trace = opened(log).trace
     if as_json:
@@ -143,7 +142,7 @@ def bench(
     as_json: o.Json = False,
 ) -> None:
     """Score blame against known causes: over the scenarios, or over a folder of labelled logs."""
-    from . import bench as b
+    from .scenarios import bench as b
 
     settings = o.chosen(
         model=model,

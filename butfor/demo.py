@@ -7,22 +7,22 @@ from rich.text import Text
 
 from butfor.cache.errors import ButforError
 from butfor.cache.store import MemoryStore
-from butfor.counterfactual import report
-from butfor.counterfactual.attribution import Attribution
+from butfor.counterfactual.audit import Audit
+from butfor.counterfactual.settings import Settings
+from butfor.counterfactual.verdict import Verdict
 from butfor.replay.executor import rerun
-from butfor.replay.show import as_terminal as show_run
 from butfor.replay.simulator import Simulator
+from butfor.replay.summary import as_terminal as show_run
 from butfor.replay.trace import Trace
 
-from .session import Session
-from .settings import Settings
+from .render import report
 
 
 class Demo(NamedTuple):
     """A failing run and the verdict on it."""
 
     trace: Trace
-    found: Attribution
+    found: Verdict
 
 
 def demo(name: str) -> Demo:
@@ -38,10 +38,10 @@ def demo(name: str) -> Demo:
     trace = scenarios()[name].record()
     rerun(trace, executor=Simulator())
     settings = Settings(model=f"scripted:{name}", search="exhaustive")
-    return Demo(trace, Session(settings, MemoryStore()).audit(trace))
+    return Demo(trace, Audit(settings, MemoryStore()).audit(trace))
 
 
-def as_terminal(name: str, trace: Trace, found: Attribution) -> RenderableType:
+def as_terminal(name: str, trace: Trace, found: Verdict) -> RenderableType:
     """The run, the audit, and what to do next."""
     steps = [Text(f"$ butfor show {name}.json", style="dim"), show_run(trace), Text("")]
     audit = [Text(f"$ butfor blame {name}.json --search exhaustive", style="dim"), Text("")]

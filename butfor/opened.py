@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
     from butfor.cache.disk import DiskStore
     from butfor.cache.store import MemoryStore
+    from butfor.counterfactual.audit import Audit
+    from butfor.counterfactual.case import Case
+    from butfor.counterfactual.settings import Settings
     from butfor.replay.trace import Trace
-
-    from .case import Case
-    from .session import Session
-    from .settings import Settings
 
 
 class Opened(NamedTuple):
@@ -42,18 +41,19 @@ class Opened(NamedTuple):
         cache: Path | None,
         offline: bool = False,
         command: list[str] | None = None,
-    ) -> "Session":
+    ) -> "Audit":
         """A session on it; offline for a case, and with the program where a command is given."""
+        from butfor.counterfactual.audit import Audit
+
         from . import programs
-        from .session import Session
 
         offline = offline or self.case is not None
         program = programs.program(command or (), settings, offline=offline)
-        return Session(settings, self.store(cache), offline=offline, program=program)
+        return Audit(settings, self.store(cache), offline=offline, program=program)
 
     def last_settings(self, cache: Path | None) -> "Settings | None":
         """Those of its last audit; of the packed one for a case."""
-        from .settings import Settings
+        from butfor.counterfactual.settings import Settings
 
         if self.case:
             return self.settings
@@ -72,7 +72,7 @@ def opened(log: Path) -> Opened:
     Raises:
         TraceError: the file cannot be read as one of them.
     """
-    from .case import is_case, unpack
+    from butfor.counterfactual.case import is_case, unpack
 
     if is_case(log):
         case = unpack(log)
@@ -85,16 +85,15 @@ def opened(log: Path) -> Opened:
 def open_store(cache: Path | None) -> "DiskStore":
     """The store in the folder named, or in the usual one."""
     from butfor.cache.disk import DiskStore
-
-    from .session import default_cache
+    from butfor.counterfactual.audit import default_cache
 
     return DiskStore(cache or default_cache())
 
 
 @contextmanager
-def progress_of(session: "Session") -> Iterator[None]:
+def progress_of(session: "Audit") -> Iterator[None]:
     """Its running cost, shown on a terminal; Ctrl-C ends with a word on what is kept, and exit status 130."""
-    from .progress import progress
+    from butfor.render.progress import progress
 
     try:
         with progress(session.cost):
@@ -110,7 +109,7 @@ def progress_of(session: "Session") -> Iterator[None]:
 
 def out() -> "Console":
     """Standard output."""
-    from butfor.counterfactual.report import console
+    from butfor.render.report import console
 
     return console()
 

@@ -11,7 +11,7 @@ import typer
 from butfor.cache.errors import ButforError
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from butfor.counterfactual.settings import Settings
 
 Log = Annotated[Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")]
 Command = Annotated[
@@ -113,10 +113,9 @@ def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
     """
     from pydantic import ValidationError
 
-    from butfor.replay.players import RunTools
+    from butfor.counterfactual.settings import Settings
+    from butfor.replay.program.players import RunTools
     from butfor.replay.trace import first_problem
-
-    from .settings import Settings
 
     for kind, value in (("judge", packed and packed.judge), ("search", packed and packed.search)):
         if value and imports(value) and given.get(kind) != value:

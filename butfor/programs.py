@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from butfor.cache.apis.stable import stable_text
 from butfor.cache.errors import ButforError, ProgramFailed
-from butfor.replay.program import Leavings, Program, record
+from butfor.counterfactual.settings import Settings
+from butfor.replay.program.program import Leavings, Program, record
 from butfor.replay.trace import Fidelity, Trace
-from butfor.replay.wire.identity import stable_text
-
-from .settings import Settings
 
 
 class Checked(NamedTuple):

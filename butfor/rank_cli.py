@@ -13,11 +13,10 @@ from .opened import Opened, opened, out, print_json, write
 
 if TYPE_CHECKING:
     from butfor.counterfactual.advice import Advice
+    from butfor.counterfactual.audit import Audit
     from butfor.counterfactual.ranking.suspicion import Ranker, Suspicion
+    from butfor.counterfactual.settings import Settings
     from butfor.replay.trace import Trace
-
-    from .session import Session
-    from .settings import Settings
 
 Method = Annotated[
     str,
@@ -127,7 +126,7 @@ def benchmark(
     as_json: bool,
 ) -> None:
     """Score a method on the Who&When logs of a folder, or of the hub (`hf`), beside constants and published results."""
-    from butfor.scenarios import who_and_when as ww
+    from .scenarios import who_and_when as ww
 
     traces = ww.load_hub() if where == "hf" else ww.load_folder(Path(where))
     if method in ("learned", "combined"):
@@ -158,7 +157,7 @@ def _ranker(
 
 
 def _named_ranker(
-    method: str, successes: "Sequence[Trace]", trained: Path | None, model: str | None, session: "Session"
+    method: str, successes: "Sequence[Trace]", trained: Path | None, model: str | None, session: "Audit"
 ) -> "Ranker":
     """The ranker of a name."""
     from butfor.counterfactual.ranking.combined import combining

@@ -7,16 +7,15 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from butfor.counterfactual.attribution import Attribution
-from butfor.replay.show import Summary
+from butfor.counterfactual.verdict import Verdict
+from butfor.counterfactual.whatif import WhatIf
+from butfor.replay.summary import Summary
 from butfor.replay.trace import Trace
-
-from .whatif import WhatIf
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "trace": Trace,
     "show": Summary,
-    "blame": Attribution,
+    "blame": Verdict,
     "whatif": WhatIf,
 }
 """By file name: the run itself, and what `show`, `blame` and `whatif` print with `--json`."""

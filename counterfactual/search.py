@@ -33,7 +33,7 @@ def ranked(experiment: Experiment) -> None:
 
     A good order finds a step that flips early, and a budget that ends then has more to show; the verdict is the same.
     """
-    from .ranking.combined import combined
+    from butfor.counterfactual.ranking.combined import combined
 
     candidates, flips = set(experiment.candidates), None
     for suspicion in combined(experiment.trace.blind()):

@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
+from butfor.cache.apis.reply import Reply
 from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
-
-from .reply import Reply
 
 Fidelity = Literal["wire", "messages", "transcript"]
 """What the log holds: full requests, the messages each step was given, or outputs only."""

@@ -8,11 +8,11 @@ from butfor.cache.call import Call
 from butfor.cache.provider import Cached, Provider
 from butfor.cache.scripted import Scripted
 from butfor.cache.store import MemoryStore
-from butfor.counterfactual.attribution import Attribution, attribute
 from butfor.counterfactual.experiment import Experiment
 from butfor.counterfactual.intervention import Intervention
 from butfor.counterfactual.rule import Rule
 from butfor.counterfactual.search import exhaustive
+from butfor.counterfactual.verdict import Verdict, attribute
 from butfor.replay.cast import Cast
 from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Agent, Outcome, Read, Source, Step, Trace
@@ -53,7 +53,7 @@ def play(model: CausalModel, call: Call) -> str:
     return _says(step, chance < model.chance_of_good(step, fed))
 
 
-def audited(model: CausalModel) -> Attribution:
+def audited(model: CausalModel) -> Verdict:
     """The product's exhaustive audit, with a corrector that mends what erred on its own."""
     provider, store = Scripted(lambda call: play(model, call)), MemoryStore()
 

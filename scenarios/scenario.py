@@ -179,18 +179,7 @@ def _spoken(message: Message, agent: str) -> tuple[str, str]:
 @cache
 def scenarios() -> Mapping[str, Scenario]:
     """Every scenario by name, in the order of the benchmark."""
-    from . import (
-        flaky,
-        masked,
-        nobody,
-        oddity,
-        orchestrator,
-        overdetermined,
-        parallel,
-        relay,
-        repaired,
-        tools,
-    )
+    from . import flaky, masked, nobody, oddity, orchestrator, overdetermined, parallel, relay, repaired, tools
 
     modules = (relay, parallel, orchestrator, tools, repaired, masked, overdetermined, oddity, flaky, nobody)
     return {module.SCENARIO.name: module.SCENARIO for module in modules}

@@ -18,8 +18,9 @@ def ours(pattern: str) -> list[Path]:
 def packages() -> dict[str, Path]:
     """Where each package is, by the name under which it is installed."""
     folders = [path.parent for path in ours("__init__.py")]
-    names = [".".join(folder.relative_to(ROOT).parts).removeprefix("butfor") for folder in folders]
-    return dict(zip([f"butfor.{name}".rstrip(".") for name in names], folders, strict=True))
+    names = [".".join(folder.relative_to(ROOT).parts) for folder in folders]
+    full = [name if name.partition(".")[0] == "butfor" else f"butfor.{name}" for name in names]
+    return dict(zip(full, folders, strict=True))
 
 
 def test_every_package_is_listed_and_mapped() -> None:

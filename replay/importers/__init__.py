@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Protocol
 
 from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
+from butfor.replay.reading.archive import is_archive, read_archive
+from butfor.replay.reading.fields import parse_json, parse_records
+from butfor.replay.reading.several import ManyRuns, pick
+from butfor.replay.trace import Trace
 
-from ..trace import Trace
 from . import (
     ag2,
     autogen,
@@ -26,9 +29,6 @@ from . import (
     smolagents,
     who_and_when,
 )
-from .archive import is_archive, read_archive
-from .fields import parse_json, parse_records
-from .several import ManyRuns, pick
 
 __all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
 

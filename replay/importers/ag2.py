@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping
 
 from butfor.cache.call import ToolCall, Usage
+from butfor.replay.reading.assemble import assemble
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import question_to_tool
+from butfor.replay.reading.sniffing import all_named, keys
+from butfor.replay.trace import Agent, Step, Trace
 
-from ..trace import Agent, Step, Trace
-from .assemble import assemble
-from .fields import Field, parse_records
-from .messages import question_to_tool
 from .plain_chat import conversation
-from .sniffing import all_named, keys
 
 FORMAT = "ag2"
 _AGENT = "agent"

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from butfor.cache.call import Call, ToolCall, Usage
-
-from ..trace import Agent, Kind, Step, Team, Trace
-from .assemble import UNKNOWN_MODEL, assemble
-from .fields import Field, parse_json, parse_records
-from .messages import (
+from butfor.replay.reading.assemble import UNKNOWN_MODEL, assemble
+from butfor.replay.reading.fields import Field, parse_json, parse_records
+from butfor.replay.reading.messages import (
     Answer,
     answer,
     logprobs,
@@ -25,7 +23,8 @@ from .messages import (
     tools,
     usage,
 )
-from .sniffing import keys
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.trace import Agent, Kind, Step, Team, Trace
 
 FORMAT = "autogen"
 _TEAM_ID = re.compile(r"_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

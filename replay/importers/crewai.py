@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, Tool, ToolCall
-
-from ..trace import Step, Trace
-from .assemble import UNKNOWN_MODEL
-from .fields import Field, parse_records
-from .messages import arguments, content, plain, question_to_tool, role, tool_call, usage
-from .several import Run, name_of, pick
-from .sniffing import keys
-from .spans import Span, trace_of_spans
+from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import arguments, content, plain, question_to_tool, role, tool_call, usage
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.trace import Step, Trace
 
 FORMAT = "crewai"
 _PARAMS = (

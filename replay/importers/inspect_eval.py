@@ -9,14 +9,22 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, ToolCall
-
-from ..trace import Outcome, Step, Trace
-from .assemble import UNKNOWN_MODEL
-from .fields import Field, parse_json
-from .messages import arguments, logprobs, message, plain, question_to_tool, tool_calls, tools, usage
-from .several import Run, name_of, pick
-from .sniffing import keys
-from .spans import Span, trace_of_spans
+from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.fields import Field, parse_json
+from butfor.replay.reading.messages import (
+    arguments,
+    logprobs,
+    message,
+    plain,
+    question_to_tool,
+    tool_calls,
+    tools,
+    usage,
+)
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.trace import Outcome, Step, Trace
 
 FORMAT = "inspect"
 _ATTACHED = "attachment://"

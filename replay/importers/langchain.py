@@ -1,9 +1,8 @@
 """LangChain's messages in any of the ways in which they are written out."""
 
 from butfor.cache.call import Message, TokenLogprob, ToolCall, Usage
-
-from .fields import Field
-from .messages import content, logprobs, role, tool_call, usage
+from butfor.replay.reading.fields import Field
+from butfor.replay.reading.messages import content, logprobs, role, tool_call, usage
 
 _ROLES = {
     "SystemMessage": "system",

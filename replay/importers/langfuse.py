@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, ToolCall, Usage
+from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import Answer, answer, arguments, plain, question_to_tool, tools, usage
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.trace import Step, Trace
 
-from ..trace import Step, Trace
 from . import langchain
-from .assemble import UNKNOWN_MODEL
-from .fields import Field, parse_records
-from .messages import Answer, answer, arguments, plain, question_to_tool, tools, usage
-from .several import Run, name_of, pick
-from .sniffing import keys
-from .spans import Span, trace_of_spans
 
 FORMAT = "langfuse"
 _PARENTS = ("parentObservationId", "parent_observation_id")

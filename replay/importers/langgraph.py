@@ -7,13 +7,13 @@ prompt that a node puts before the state is not in the log. The final messages t
 from collections.abc import Iterator, Mapping
 
 from butfor.cache.call import Call, ToolCall
+from butfor.replay.reading.assemble import UNKNOWN_MODEL, assemble
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import plain, question_to_tool
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.trace import Agent, Step, Trace
 
-from ..trace import Agent, Step, Trace
 from . import langchain
-from .assemble import UNKNOWN_MODEL, assemble
-from .fields import Field, parse_records
-from .messages import plain, question_to_tool
-from .sniffing import keys
 
 FORMAT = "langgraph"
 

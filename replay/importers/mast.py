@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from butfor.cache.errors import LogFormatError
-
-from ..trace import Agent, Kind, Step, Trace
-from .assemble import assemble
-from .fields import Field, parse_records
-from .messages import plain
-from .several import Run, name_of, pick
-from .sniffing import keys
+from butfor.replay.reading.assemble import assemble
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import plain
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.trace import Agent, Kind, Step, Trace
 
 FORMAT = "mast"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from ..trace import Trace, read_trace
+from butfor.replay.trace import Trace, read_trace
 
 _HEAD = re.compile(r'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"task"\s*:')
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, ToolCall
-
-from ..trace import Step, Trace
-from .assemble import UNKNOWN_MODEL
-from .fields import Field, parse_records
-from .messages import Answer, answer, arguments, message, plain, question_to_tool, tools, usage
-from .several import Run, name_of, pick
-from .sniffing import keys
-from .spans import Span, trace_of_spans
+from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import Answer, answer, arguments, message, plain, question_to_tool, tools, usage
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.trace import Step, Trace
 
 FORMAT = "openai-agents"
 

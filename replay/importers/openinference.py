@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, Tool, ToolCall, Usage
+from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.fields import Field
+from butfor.replay.reading.messages import Answer, answer, arguments, plain, question_to_tool, role, tool
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.trace import Step, Trace
 
-from ..trace import Step, Trace
-from .assemble import UNKNOWN_MODEL
-from .fields import Field
-from .messages import Answer, answer, arguments, plain, question_to_tool, role, tool
 from .otel import OtelSpan, begins_with_spans, indexed, read_spans
-from .several import Run, name_of, pick
-from .spans import Span, trace_of_spans
 
 FORMAT = "openinference"
 _HANDOFF = re.compile(r"handoff to (.+)")

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .fields import Field, parse_records
-from .messages import plain
-from .sniffing import keys
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import plain
+from butfor.replay.reading.sniffing import keys
 
 _INDEXED = re.compile(r"(\d{1,6})\.(.+)")
 

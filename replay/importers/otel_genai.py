@@ -12,15 +12,25 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message, Tool, ToolCall, Usage
+from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.fields import Field
+from butfor.replay.reading.messages import (
+    Answer,
+    answer,
+    arguments,
+    message,
+    plain,
+    question_to_tool,
+    role,
+    tool_calls,
+    tools,
+)
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.trace import Agent, Step, Trace
 
-from ..trace import Agent, Step, Trace
 from . import autogen
-from .assemble import UNKNOWN_MODEL
-from .fields import Field
-from .messages import Answer, answer, arguments, message, plain, question_to_tool, role, tool_calls, tools
 from .otel import OtelSpan, begins_with_spans, indexed, read_spans
-from .several import Run, name_of, pick
-from .spans import Span, trace_of_spans
 
 FORMAT = "otel-genai"
 _MODELS = frozenset({"chat", "generate_content", "text_completion", "completion"})

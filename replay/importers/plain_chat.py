@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from butfor.cache.call import ToolCall
 from butfor.cache.errors import LogFormatError
-
-from ..trace import Agent, Kind, Step, Trace
-from .assemble import assemble
-from .fields import Field, parse_records
-from .messages import plain, question_to_tool, tool_calls, usage
-from .several import Run, name_of, pick
-from .sniffing import all_named, keys
+from butfor.replay.reading.assemble import assemble
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import plain, question_to_tool, tool_calls, usage
+from butfor.replay.reading.several import Run, name_of, pick
+from butfor.replay.reading.sniffing import all_named, keys
+from butfor.replay.trace import Agent, Kind, Step, Trace
 
 FORMAT = "plain-chat"
 _YAML = re.compile(

@@ -1,8 +1,7 @@
 """What is left of a recording that was cut short: the calls that the program had completed, a JSON object a line."""
 
 from butfor.cache.errors import LogFormatError, ProgramFailed
-
-from ..trace import Ended, Trace
+from butfor.replay.trace import Ended, Trace
 
 
 def sniff(head: str) -> bool:
@@ -16,7 +15,7 @@ def load(text: str, *, name: str) -> Trace:
     Raises:
         LogFormatError: a line is no call, or no model was asked.
     """
-    from ..cassette import read_entries, recorded_acts, to_trace  # it needs this package itself
+    from butfor.replay.program.acts import read_entries, recorded_acts, to_trace  # it needs this package itself
 
     entries, _ = read_entries(text, name=name)
     try:

@@ -6,12 +6,11 @@ has no name in it, and agents that its tools ask keep histories of their own.
 """
 
 from butfor.cache.call import Call, Message, TokenLogprob, ToolCall, Usage
-
-from ..trace import Step, Trace
-from .assemble import UNKNOWN_MODEL, assemble
-from .fields import Field, parse_records
-from .messages import arguments, plain, question_to_tool, usage
-from .sniffing import keys
+from butfor.replay.reading.assemble import UNKNOWN_MODEL, assemble
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import arguments, plain, question_to_tool, usage
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.trace import Step, Trace
 
 FORMAT = "pydantic-ai"
 _AGENT = "agent"

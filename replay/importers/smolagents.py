@@ -7,12 +7,11 @@ managed agent is a tool of its manager's, and keeps a memory of its own.
 import json
 
 from butfor.cache.call import Call, Message, ToolCall
-
-from ..trace import Step, Trace
-from .assemble import UNKNOWN_MODEL, assemble
-from .fields import Field, parse_records
-from .messages import message, plain, question_to_tool, tool_calls, usage
-from .sniffing import keys
+from butfor.replay.reading.assemble import UNKNOWN_MODEL, assemble
+from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import message, plain, question_to_tool, tool_calls, usage
+from butfor.replay.reading.sniffing import keys
+from butfor.replay.trace import Step, Trace
 
 FORMAT = "smolagents"
 _AGENT = "agent"

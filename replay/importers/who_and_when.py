@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from butfor.cache.errors import LogFormatError
-
-from ..hearing import heard
-from ..trace import Agent, Culprit, Kind, Source, Step, Team, Trace, first_problem
+from butfor.replay.hearing import heard
+from butfor.replay.trace import Agent, Culprit, Kind, Source, Step, Team, Trace, first_problem
 
 FORMAT = "who-and-when"
 _TOOLS = frozenset({"Computer_terminal", "ComputerTerminal"})

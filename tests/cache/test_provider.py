@@ -14,17 +14,7 @@ import pytest
 from butfor.cache.call import Call, Completion, Message, Tool, Usage, answer
 from butfor.cache.disk import DiskStore
 from butfor.cache.errors import BudgetExceeded, CacheMiss, ProviderError, StoreDamaged
-from butfor.cache.provider import (
-    Budget,
-    Cached,
-    Metered,
-    Offline,
-    Price,
-    Provider,
-    Remembered,
-    Routed,
-    Spent,
-)
+from butfor.cache.provider import Budget, Cached, Metered, Offline, Price, Provider, Remembered, Routed, Spent
 from butfor.cache.scripted import Scripted
 from butfor.cache.store import CallStore, MemoryStore, Tapped
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from butfor.cache.store import MemoryStore
 from butfor.counterfactual.agents import shapley
+from butfor.counterfactual.audit import Audit
+from butfor.counterfactual.settings import Settings
 from butfor.scenarios import scenario
-from butfor.session import Session
-from butfor.settings import Settings
 
 PLAYERS = ("a", "b", "c")
 
@@ -32,7 +32,7 @@ def test_who_never_changes_anything_gets_nothing(values: list[float]) -> None:
 )
 def test_the_shares_of_a_scenario_are_those_of_its_cause(name: str, shares: dict[str, float]) -> None:
     settings = Settings(model=f"scripted:{name}", per_agent=True)
-    found = Session(settings, MemoryStore()).audit(scenario(name).record())
+    found = Audit(settings, MemoryStore()).audit(scenario(name).record())
     assert {share.agent: share.share for share in found.agents} == pytest.approx(shares)
 
 

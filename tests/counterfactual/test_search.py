@@ -9,16 +9,16 @@ from butfor.cache.errors import ProviderError
 from butfor.cache.provider import Budget, Cached, Provider
 from butfor.cache.scripted import Scripted
 from butfor.cache.store import MemoryStore
+from butfor.counterfactual.audit import Audit
 from butfor.counterfactual.experiment import Experiment
 from butfor.counterfactual.intervention import Intervention
 from butfor.counterfactual.rule import Rule
 from butfor.counterfactual.search import SEARCHES, Search, bisect, earliest, exhaustive
+from butfor.counterfactual.settings import Settings
 from butfor.replay.cast import Cast
 from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Outcome, Trace
 from butfor.scenarios.scenario import scenarios
-from butfor.session import Session
-from butfor.settings import Settings
 
 CHAIN = run(*(("Ann" if n % 2 else "Bob", f"step {n}") for n in range(8)))
 
@@ -116,10 +116,10 @@ def test_every_scenario_is_solved(name: str, search: str) -> None:
     case, store = scenarios()[name], MemoryStore()
     settings = Settings(model=f"scripted:{name}", search=search)
     trace = case.record()
-    found = Session(settings, store).audit(trace)
+    found = Audit(settings, store).audit(trace)
     blamed = found.members or (() if found.step is None else (found.step,))
     assert (found.verdict, blamed) == (case.verdict, case.culprits)
-    assert Session(settings, store).audit(trace).cost.live_calls == 0
+    assert Audit(settings, store).audit(trace).cost.live_calls == 0
 
 
 def test_an_audit_whose_budget_ends_says_nothing_that_is_wrong() -> None:
@@ -127,7 +127,7 @@ def test_an_audit_whose_budget_ends_says_nothing_that_is_wrong() -> None:
     trace = scenarios()["overdetermined"].record()
     for calls in range(0, 60, 3):
         settings = Settings(model="scripted:overdetermined", budget=Budget(calls=calls))
-        found = Session(settings, MemoryStore()).audit(trace)
+        found = Audit(settings, MemoryStore()).audit(trace)
         assert found.cost.live_calls <= calls
         assert found.verdict in ("undetermined", "not replayable", "set"), calls
         assert found.verdict != "set" or found.members == (1, 2)

@@ -12,7 +12,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from butfor.replay.program import Program, record
+from butfor.replay.program.program import Program, record
 
 CALLS = 200
 PROGRAM = """

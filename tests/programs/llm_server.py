@@ -13,9 +13,9 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from butfor.cache.apis import dialect_of, parsed
+from butfor.cache.apis.reply import Reply, json_reply
 from butfor.cache.call import Call, Completion, Message, ToolCall, Usage, answer
-from butfor.replay.reply import Reply, json_reply
-from butfor.replay.wire import dialect_of, parsed
 
 _WHO = re.compile(r"I am the (\w+)")
 _FOUND = re.compile(r"(?:population is|known:) ([\d,]+\d)")

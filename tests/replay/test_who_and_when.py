@@ -11,8 +11,8 @@ from rich.console import Console
 from butfor.cache.errors import LogFormatError
 from butfor.replay.executor import rerun
 from butfor.replay.importers import import_log, who_and_when
-from butfor.replay.show import as_terminal, summary
 from butfor.replay.simulator import Simulator
+from butfor.replay.summary import as_terminal, summary
 from butfor.replay.trace import Culprit, Team, Trace, read_trace
 
 LOGS = sorted((Path(__file__).parents[1] / "logs" / "who_and_when").glob("*.json"))

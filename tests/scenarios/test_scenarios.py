@@ -2,13 +2,13 @@
 
 import pytest
 
-from butfor.bench import over_scenarios
 from butfor.counterfactual.judge import exact
+from butfor.counterfactual.settings import Settings
 from butfor.replay.executor import rerun
 from butfor.replay.replayed import Edits
 from butfor.replay.simulator import Simulator
+from butfor.scenarios.bench import over_scenarios
 from butfor.scenarios.scenario import scenarios
-from butfor.settings import Settings
 
 NAMES = tuple(scenarios())
 

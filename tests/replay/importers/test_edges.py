@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from butfor.cache.call import Call, Message, ToolCall
-from butfor.replay.importers.edges import linked
-from butfor.replay.importers.messages import question_to_tool
+from butfor.replay.reading.edges import linked
+from butfor.replay.reading.messages import question_to_tool
 from butfor.replay.trace import Read, Step, context
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from butfor.cache.errors import LogFormatError
-from butfor.replay.importers.fields import Field, parse_json, parse_records
+from butfor.replay.reading.fields import Field, parse_json, parse_records
 
 LOG = Field({"a": [{"b": 5, "t": "2026-01-31T12:00:00+01:00", "n": None, "s": '{"x": [1]}'}]}, "run.json")
 

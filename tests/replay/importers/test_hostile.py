@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from butfor.cache.errors import LogFormatError
 from butfor.replay.importers import IMPORTERS, read_text
-from butfor.replay.importers.several import ManyRuns
+from butfor.replay.reading.several import ManyRuns
 from butfor.replay.trace import Trace, read_trace
 
 LOGS = Path(__file__).parents[2] / "logs"

@@ -1,0 +1,1 @@
+"""Drawing only: what a person sees, on a terminal, in Markdown and in HTML."""

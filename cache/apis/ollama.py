@@ -1,0 +1,85 @@
+"""Ollama's own API: `/api/chat`, and `/api/generate` for a bare prompt."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from butfor.cache.call import Call, Completion, Message, Usage
+
+from . import chat
+from .common import Body, arguments_value, make_call, message, tool_call, without
+from .reply import Reply, json_reply, lines_reply
+
+NAME = "ollama"
+PATH = re.compile(r"/api/(?:chat|generate)$")
+
+_RENAMED = {"num_predict": "max_tokens"}
+
+
+def call(body: Body) -> Call:
+    """The call of a request; a bare prompt is a user's message."""
+    options = {_RENAMED.get(k, k): v for k, v in (body.get("options") or {}).items()}
+    rest = without(body, "messages", "prompt", "system", "images", "model", "tools", "options", "stream", "keep_alive")
+    stream = body.get("stream", True)
+    rest |= options | {"stream": stream}
+    if "prompt" in body:
+        system = [message("system", body["system"])] if body.get("system") else []
+        said = [*system, _with_images("user", body["prompt"], body)]
+        rest["generate"] = True
+    else:
+        said = [_message(m) for m in body.get("messages") or ()]
+    return make_call("ollama", NAME, body, said, chat.tools(body.get("tools")), rest)
+
+
+def completion(values: list[Any]) -> Completion:
+    """The answer in a body, or in the lines of a stream."""
+    last = values[-1]
+    said = [v.get("message") or {"content": v.get("response")} for v in values]
+    text = "".join(m.get("content") or "" for m in said)
+    functions = [c.get("function") or {} for m in said for c in m.get("tool_calls") or ()]
+    calls = tuple(tool_call(f"call_{n}", f.get("name"), f.get("arguments")) for n, f in enumerate(functions))
+    return Completion(
+        message=message("assistant", text or (None if calls else ""), tool_calls=calls),
+        usage=Usage(input_tokens=last.get("prompt_eval_count") or 0, output_tokens=last.get("eval_count") or 0),
+        finish_reason=last.get("done_reason"),
+    )
+
+
+def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
+    """The response that holds an answer, in the form that a request asks for."""
+    del seed  # the API has no ids
+    m, used = answer.message, answer.usage or Usage()
+    head = {"model": body.get("model", ""), "created_at": "1970-01-01T00:00:00Z"}
+    counts = {"prompt_eval_count": used.input_tokens, "eval_count": used.output_tokens}
+    times = dict.fromkeys(("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"), 0)
+    end = {**head, "done": True, "done_reason": "stop", **counts, **times}
+    if "prompt" in body:
+        said: dict[str, Any] = {"response": m.text}
+        nothing: dict[str, Any] = {"response": ""}
+    else:
+        calls = [{"function": {"name": c.name, "arguments": arguments_value(c)}} for c in m.tool_calls]
+        said = {"message": {"role": "assistant", "content": m.text, **({"tool_calls": calls} if calls else {})}}
+        nothing = {"message": {"role": "assistant", "content": ""}}
+    if body.get("stream", True):
+        return lines_reply([{**head, **said, "done": False}, {**end, **nothing}])
+    return json_reply({**end, **said})
+
+
+def _message(m: Body) -> Message:
+    calls = tuple(_numbered(m.get("tool_calls") or ()))
+    if calls or m.get("tool_name") or m.get("tool_call_id"):
+        name = m.get("tool_name") or m.get("name")
+        return message(m.get("role"), m.get("content"), name=name, tool_calls=calls)
+    return _with_images(m.get("role"), m.get("content"), m)
+
+
+def _numbered(listed: Iterable[Body]) -> Iterable[Any]:
+    functions = (c.get("function") or {} for c in listed)
+    return (tool_call(f"call_{n}", f.get("name"), f.get("arguments")) for n, f in enumerate(functions))
+
+
+def _with_images(role: object, text: object, m: Body) -> Message:
+    if not m.get("images"):
+        return message(role, text)
+    urls = ({"url": f"data:image;base64,{image}"} for image in m["images"])
+    return message(role, [{"type": "text", "text": text}, *({"type": "image_url", "image_url": u} for u in urls)])

@@ -1,0 +1,250 @@
+"""The verdict of an audit: `Verdict`, with everything it rests on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from butfor.cache.call import Frozen, Origin
+from butfor.replay.trace import Fidelity, Outcome, Step
+
+from .agents import AgentShare, agent_shares
+from .controls import Control, run_controls
+from .experiment import Experiment
+from .search import Search
+from .trial import Trial, Untested
+
+Conclusion = Literal["blamed", "set", "no flip", "undetermined", "not replayable"]
+
+Role = Literal["sufficient", "only together"]
+"""Whether correcting the step repairs the run on its own, or only with the other members of a set."""
+
+
+class Cost(Frozen):
+    """What an audit took."""
+
+    live_calls: int = 0
+    cached_calls: int = 0
+    """Answers that were stored already, by this audit or an earlier one."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    dollars: float | None = None
+    """`None` where a price is not known."""
+    seconds: float = 0.0
+    """Time spent waiting for live answers, summed over parallel calls."""
+    naive_calls: int = 0
+    """What running everything downstream again for every candidate, in both arms of every trial, would have asked."""
+
+
+class Flips(Frozen):
+    """The flip interval: the earliest and the latest step whose correction repairs the run."""
+
+    earliest: int
+    latest: int
+    complete: bool
+    """Whether every later step was tried too."""
+
+
+class Said(Frozen):
+    """One step of the repaired run beside the recorded one."""
+
+    step: int
+    agent: str
+    recorded: str | None
+    repaired: str | None
+    origin: Origin
+
+
+class Verdict(Frozen):
+    """Who is to blame for a failed run, and how sure that is."""
+
+    verdict: Conclusion
+    sentence: str
+    """The verdict as a colleague would say it."""
+    agent: str | None = None
+    step: int | None = None
+    """0-based; only where one step is blamed."""
+    members: tuple[int, ...] = ()
+    """The steps of a set, which only flip together."""
+    roles: Mapping[int, Role] = Field(default_factory=dict)
+    """What each step that flips the outcome, alone or with others, does to it."""
+    caveats: tuple[str, ...] = ()
+    """What a control showed that weakens the verdict, or why it was downgraded."""
+    agents: tuple[AgentShare, ...] = ()
+    """The blame of each agent as a whole, where that was asked for."""
+    effect: float | None = None
+    """Of the blamed step or set, in [-1, 1]."""
+    interval: tuple[float, float] | None = None
+    confidence: float = 0.95
+    threshold: float = Field(default=0.1)
+    """The effect that a lower bound has to exceed."""
+    large: float = 0.6
+    """A step is excluded when its effect is surely below this."""
+    flips: Flips | None = None
+    trials: tuple[Trial, ...] = ()
+    untested: tuple[Untested, ...] = ()
+    controls: tuple[Control, ...] = ()
+    continuation: tuple[Said, ...] = ()
+    """From the blamed step on: the recorded run beside one repaired draw."""
+    recorded: Outcome | None = None
+    """How the judge saw the recorded run."""
+    repaired: Outcome | None = None
+    """How the judge saw the repaired draw."""
+    cost: Cost = Cost()
+    fidelity: Fidelity = "transcript"
+    executor: Literal["simulator", "program"] = "simulator"
+    model: str | None = None
+    """Who played the agents that had to answer anew."""
+    corrector: str | None = None
+    """Who proposed the corrections."""
+    tools: str | None = None
+    """What happened when a tool was called as it was not recorded."""
+    source: str = ""
+    """The log's name."""
+
+
+def attribute(experiment: Experiment, search: Search, *, controls: bool = True, per_agent: bool = False) -> Verdict:
+    """Search, then say what the trials show.
+
+    The first step whose effect is above the threshold is blamed if every candidate before it was excluded or had
+    nothing to correct; where one of those could not be tried, the audit is undetermined. `controls` runs those of a
+    blamed step, `per_agent` adds each agent's share.
+    """
+    search(experiment)
+    shares = agent_shares(experiment) if per_agent else ()
+    found = _verdict(experiment).model_copy(update={"agents": shares})
+    trial = next((t for t in experiment.trials if t.steps == found.members or t.steps == (found.step,)), None)
+    if trial is None or found.verdict not in ("blamed", "set"):
+        return found
+    example = experiment.example(trial)
+    recorded = experiment.trace.steps
+    return _controlled(
+        found.model_copy(
+            update={
+                "members": found.members if found.verdict == "set" else (),
+                "effect": trial.effect,
+                "interval": trial.interval,
+                "controls": run_controls(experiment, trial) if controls else (),
+                "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
+                "repaired": example.outcome if example else None,
+            }
+        )
+    )
+
+
+def _controlled(found: Verdict) -> Verdict:
+    """The verdict in the light of its controls: one that contradicts it downgrades it, one that weakens it is told."""
+    broken = [c for c in found.controls if c.passed is False and c.kind in ("no-op", "placebo")]
+    leaking = [c for c in found.controls if c.passed is False and c.kind == "elsewhere"]
+    caveats = [f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking]
+    if not broken:
+        return found.model_copy(update={"caveats": tuple(caveats)})
+    why = {
+        "no-op": "giving the recorded answer again changed the run",
+        "placebo": "a mere respacing of the recorded answer repairs the run too",
+    }
+    reasons = [why[c.kind] for c in broken]
+    sentence = f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
+    update = {"verdict": "undetermined", "sentence": sentence, "agent": None, "step": None, "members": ()}
+    return found.model_copy(update={**update, "caveats": (*reasons, *caveats)})
+
+
+def _verdict(experiment: Experiment) -> Verdict:
+    singles = {t.steps[0]: t for t in experiment.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"}
+    flipping = sorted(step for step, trial in singles.items() if trial.finding == "flips")
+    open_steps = _open(experiment, singles)
+    base = _base(experiment, flipping)
+    if flipping:
+        return _single(base, experiment, flipping[0], [step for step in open_steps if step < flipping[0]])
+    sets = [t for t in experiment.trials if len(t.steps) > 1 and t.finding == "flips"]
+    if sets:
+        steps = min(sets, key=lambda t: (len(t.steps), t.steps)).steps
+        names = ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
+        sentence = f"No single step suffices: only with steps {names} corrected together would this run have succeeded."
+        roles: dict[int, Role] = dict.fromkeys(steps, "only together")
+        return base.model_copy(update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles})
+    open_steps = sorted({*open_steps, *_open_together(experiment)})
+    if open_steps:
+        verdict, sentence = _undecided(experiment, open_steps)
+        return base.model_copy(update={"verdict": verdict, "sentence": sentence})
+    sentence = "No flip: no correction of any step turns this failure into a success."
+    return base.model_copy(update={"verdict": "no flip", "sentence": sentence})
+
+
+def _open(experiment: Experiment, singles: dict[int, Trial]) -> list[int]:
+    """The candidates of which nothing is known yet."""
+    untested = [u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"]
+    undecided = [step for step, trial in singles.items() if trial.finding == "undecided"]
+    return sorted({*untested, *undecided})
+
+
+def _open_together(experiment: Experiment) -> list[int]:
+    """The members of sets whose trial was cut short."""
+    cut_short = (t for t in experiment.trials if len(t.steps) > 1 and t.finding == "undecided")
+    return [step for trial in cut_short for step in trial.steps]
+
+
+def _single(base: Verdict, experiment: Experiment, step: int, before: Sequence[int]) -> Verdict:
+    agent = experiment.trace.steps[step].agent
+    if before:
+        steps = "steps " + ", ".join(map(str, before)) if len(before) > 1 else f"step {before[0]}"
+        sentence = (
+            f"Undetermined: correcting step {step} ({agent}) repairs the run, but {steps} before it could not be ruled "
+            "out."
+        )
+        return base.model_copy(update={"verdict": "undetermined", "sentence": sentence})
+    sentence = f"But for step {step} ({agent}), this run would have succeeded."
+    return base.model_copy(update={"verdict": "blamed", "sentence": sentence, "agent": agent, "step": step})
+
+
+def _undecided(experiment: Experiment, open_steps: Sequence[int]) -> tuple[Conclusion, str]:
+    failed = [u for u in experiment.untested if u.reason == "failed"]
+    tried = [t for t in experiment.trials if t.error is None]
+    if failed and not tried and len(failed) == len(open_steps):
+        return "not replayable", f"Not replayable: {failed[0].detail.splitlines()[0]}"
+    count = len(open_steps)
+    return (
+        "undetermined",
+        f"Undetermined: {count} {'step' if count == 1 else 'steps'} could not be tried to the end; no other flips the "
+        "outcome.",
+    )
+
+
+def _base(experiment: Experiment, flipping: Sequence[int]) -> Verdict:
+    later = any(u.reason == "later than the verdict" for u in experiment.untested)
+    flips = Flips(earliest=flipping[0], latest=flipping[-1], complete=not later) if flipping else None
+    return Verdict(
+        verdict="no flip",
+        sentence="",
+        roles=dict.fromkeys(flipping, "sufficient"),
+        confidence=experiment.rule.confidence,
+        threshold=experiment.rule.effect,
+        large=experiment.rule.large,
+        flips=flips,
+        trials=experiment.trials,
+        untested=experiment.untested,
+        recorded=experiment.outcome,
+        fidelity=experiment.trace.fidelity,
+        source=experiment.trace.source.name,
+    )
+
+
+def continuation(recorded: Sequence[Step], repaired: Sequence[Step], start: int) -> tuple[Said, ...]:
+    """Two runs beside each other from a step on, without the steps that stayed as recorded."""
+    rows: list[Said] = []
+    for position in range(start, max(len(recorded), len(repaired))):
+        old = recorded[position] if position < len(recorded) else None
+        new = repaired[position] if position < len(repaired) else None
+        shown = new or old
+        if shown is None or (old and new and new.origin == "recorded"):
+            continue
+        rows.append(
+            Said(
+                step=position,
+                agent=shown.agent,
+                recorded=old.output if old else None,
+                repaired=new.output if new else None,
+                origin=new.origin if new else "recorded",
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,1 @@
+"""What runs inside the user's program: nothing but the standard library, and no import of the rest of butfor."""

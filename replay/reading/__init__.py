@@ -1,0 +1,1 @@
+"""What the importers share: fields, messages, spans, edges, archives."""

@@ -1,0 +1,1 @@
+"""A log's own code, run locked down."""
