@@ -13,14 +13,20 @@ def main() -> None:
     try:
         app()
     except Divergence as error:
-        print(f"butfor: diverged: {error}", file=sys.stderr)
+        _say(f"diverged: {error}")
         sys.exit(1)
     except ButforError as error:
-        print(f"butfor: {error}", file=sys.stderr)
+        _say(str(error))
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
+
+
+def _say(message: str) -> None:
+    from .options import as_options
+
+    print(f"butfor: {as_options(message)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,9 +59,8 @@ def explain(
     """Say whether a step's call is stored for a model, and if not, which stored call is nearest and what differs."""
     from butfor.cache.errors import ButforError
     from butfor.cache.nearest import explain as why
+    from butfor.counterfactual.case import opened
     from butfor.replay.simulator import asked
-
-    from .opened import opened
 
     trace = opened(log).trace
     if not 0 <= step < len(trace.steps) or trace.steps[step].kind not in ("llm", "tool"):
@@ -83,8 +81,12 @@ def explain(
     raise typer.Exit(1)
 
 
-def _store(cache: Path | None) -> "DiskStore":
+def _store(cache: str | None) -> "DiskStore":
     from butfor.cache.disk import DiskStore
-    from butfor.counterfactual.audit import default_cache
+    from butfor.cache.errors import ButforError
+    from butfor.counterfactual.audit import open_store
 
-    return DiskStore(cache or default_cache())
+    found = open_store(cache)
+    if not isinstance(found, DiskStore):
+        raise ButforError(f"store={cache} is no folder; its own tools look after it")
+    return found

@@ -2,18 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from . import audit_cli, rank_cli
 from . import options as o
 from .cache_cli import app as cache_app
-from .opened import open_store, opened, out, print_json, write
-
-if TYPE_CHECKING:
-    from butfor.counterfactual.settings import Settings
-    from butfor.replay.trace import Trace
+from .console import out, print_json
 
 app = typer.Typer(
     add_completion=False,
@@ -21,6 +17,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="But for this step, would the run have failed? Replay a failed multi-agent run with one answer changed.",
 )
+
+_GROUPS = {
+    "see": "See a run",
+    "reproduce": "Reproduce it",
+    "change": "Change it",
+    "blame": "Blame a step",
+    "many": "Many runs",
+    "upkeep": "Upkeep",
+}
+"""The groups of `--help`, in the order in which a person meets them."""
 
 
 @app.callback(invoke_without_command=True)
@@ -35,7 +41,6 @@ def version(
         raise typer.Exit
 
 
-@app.command("import")
 def import_(
     log: o.Log,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write the run.")] = None,
@@ -43,6 +48,7 @@ def import_(
 ) -> None:
     """Read a log of any supported format and write it as a run."""
     from butfor.replay.importers import import_log
+    from butfor.replay.output import write
 
     trace = import_log(log, format=format)
     if output is None:
@@ -52,10 +58,12 @@ def import_(
     print(f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}")
 
 
-@app.command()
 def show(log: o.Log, as_json: o.Json = False) -> None:
     """Show the steps of a run: who spoke, who read what, where it ended."""
-    from butfor.replay.summary import as_terminal, summary
+    from butfor.counterfactual.case import opened
+    from butfor.replay.summary import summary
+
+    from .render.run import as_terminal
 
     trace = opened(log).trace
     if as_json:
@@ -64,24 +72,26 @@ def show(log: o.Log, as_json: o.Json = False) -> None:
         out().print(as_terminal(trace))
 
 
-@app.command()
 def record(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the run.")],
     command: o.Command = None,
     judge: o.Judge = None,
+    expected: o.Expected = None,
     time_limit: o.TimeLimit = None,
     proxy: o.Proxied = None,
 ) -> None:
     """Run a program unmodified and record every call it makes to a model."""
+    from butfor.replay.output import write
+
     from . import programs
 
     trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge, proxy=bool(proxy))
+    trace = trace.model_copy(update={"expected": expected, "judge": judge})
     write(output, trace.to_json())
     programs.tape(output).unlink()
     print(programs.summary(trace, output), file=sys.stderr)
 
 
-@app.command()
 def check(
     log: o.Log,
     command: o.Command = None,
@@ -90,40 +100,19 @@ def check(
     as_json: o.Json = False,
 ) -> None:
     """Replay a run offline with no edits: every call must hit, and the run must come out byte for byte."""
-    from hashlib import sha256
+    from butfor.counterfactual.case import opened
 
-    from butfor.replay.executor import rerun
-    from butfor.replay.simulator import Simulator
+    from .programs import checked
 
     trace = opened(log).trace
-    if command:
-        _check_program(trace, log, command, o.chosen(time_limit=time_limit, proxy=proxy), as_json)
-    simulator = Simulator()
-    recording = simulator.recording(trace)
-    again = rerun(trace, executor=simulator, recording=recording)
-    same = again.to_json() == trace.to_json()
-    digest = sha256(again.to_json().encode()).hexdigest()
-    calls = len(recording.recorded)
+    found = checked(trace, command or (), timeout=time_limit or 600.0, proxy=bool(proxy))
     if as_json:
-        print_json({"identical": same, "calls": calls, "hits": calls, "sha256": digest, "fidelity": trace.fidelity})
+        print_json(found.as_json(trace.fidelity))
     else:
-        verdict = "reproduced byte for byte" if same else "NOT reproduced: the outputs differ"
-        print(f"{log.name}: {calls} calls, {calls} answered from the recording, 0 live; {verdict} (sha256 {digest})")
-    raise typer.Exit(0 if same else 1)
+        print(found.sentence(log.name))
+    raise typer.Exit(0 if found.same else 1)
 
 
-def _check_program(trace: "Trace", log: Path, command: list[str], settings: "Settings", as_json: bool) -> None:
-    from . import programs
-
-    checked = programs.check(trace, command, settings)
-    if as_json:
-        print_json(checked.as_json(trace.fidelity))
-    else:
-        print(checked.sentence(log.name))
-    raise typer.Exit(0 if checked.same else 1)
-
-
-@app.command()
 def bench(
     what: Annotated[
         list[str] | None,
@@ -142,7 +131,10 @@ def bench(
     as_json: o.Json = False,
 ) -> None:
     """Score blame against known causes: over the scenarios, or over a folder of labelled logs."""
-    from .scenarios import bench as b
+    from butfor.counterfactual.audit import open_store
+    from butfor.scenarios import bench as b
+
+    from .render.bench import as_terminal
 
     settings = o.chosen(
         model=model,
@@ -150,7 +142,7 @@ def bench(
         judge=judge,
         search=search,
         repeats=repeats,
-        calls=max_calls,
+        max_calls=max_calls,
         params=param,
     )
     if what and what[0] == "who-and-when":
@@ -162,11 +154,10 @@ def bench(
     if as_json:
         print_json(b.as_json(rows))
     else:
-        out().print(b.as_terminal(rows))
+        out().print(as_terminal(rows))
     raise typer.Exit(0 if all(row.right for row in rows) else 1)
 
 
-@app.command()
 def demo(
     name: Annotated[str, typer.Argument(help="The scenario to play.")] = "parallel", as_json: o.Json = False
 ) -> None:
@@ -180,6 +171,9 @@ def demo(
         out().print(d.as_terminal(name, trace, found))
 
 
-audit_cli.add_to(app)
-rank_cli.add_to(app)
-app.add_typer(cache_app, name="cache")
+_OURS = {"see": (import_, show), "reproduce": (record, check), "many": (bench,), "upkeep": (demo,)}
+
+for _group, _panel in _GROUPS.items():
+    for _command in (*_OURS.get(_group, ()), *audit_cli.COMMANDS.get(_group, ()), *rank_cli.COMMANDS.get(_group, ())):
+        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
+app.add_typer(cache_app, name="cache", rich_help_panel=_GROUPS["upkeep"])

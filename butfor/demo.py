@@ -12,10 +12,10 @@ from butfor.counterfactual.settings import Settings
 from butfor.counterfactual.verdict import Verdict
 from butfor.replay.executor import rerun
 from butfor.replay.simulator import Simulator
-from butfor.replay.summary import as_terminal as show_run
 from butfor.replay.trace import Trace
 
 from .render import report
+from .render.run import as_terminal as show_run
 
 
 class Demo(NamedTuple):

@@ -1,10 +1,11 @@
-"""The options that several commands share, and the `Settings` they come down to."""
+"""The options that several commands share; each is spelled as the setting of the library that it gives."""
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,161 +14,192 @@ from butfor.cache.errors import ButforError
 if TYPE_CHECKING:
     from butfor.counterfactual.settings import Settings
 
+MODELS, TRIALS, SPENDING, PROGRAM, OUTPUT = "Who answers", "What is tried", "What it may cost", "The program", "Output"
+"""The panels of `--help`."""
+
 Log = Annotated[Path, typer.Argument(help="A run (run.json), a log of any supported format, or a packed case.")]
 Command = Annotated[
     list[str] | None,
     typer.Argument(metavar="-- CMD …", help="The program that made the run, to be run again."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: docs/schema).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (its schemas: docs/schema).", rich_help_panel=OUTPUT)]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT)]
 Cache = Annotated[
-    Path | None, typer.Option("--cache", envvar="BUTFOR_CACHE", help="The folder in which answers are kept.")
-]
-Search = Annotated[str | None, typer.Option("--search", help="earliest, ranked, bisect, or exhaustive.")]
-Model = Annotated[str | None, typer.Option(help="provider:model that plays the agents (openai:…, ollama:…).")]
-Corrector = Annotated[str | None, typer.Option(help="provider:model that proposes corrections; default: --model.")]
-Judge = Annotated[
     str | None,
     typer.Option(
-        help="exact, contains, pattern:REGEX, llm, or module:function; of a program also output:REGEX, status, "
-        "file:PATH:REGEX, pytest:NODE."
+        "--cache",
+        envvar="BUTFOR_CACHE",
+        help="Where answers are kept: a folder, or a URL. [default: the user's cache folder]",
+        show_default=False,
+        rich_help_panel=SPENDING,
     ),
 ]
-Repeats = Annotated[int | None, typer.Option(help="Draws of each arm, at most.")]
-MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Live calls, at most.")]
-Params = Annotated[
-    list[str] | None,
-    typer.Option("--param", help="NAME=JSON, added to every call of a model; may be repeated."),
-]
-Proxied = Annotated[
-    bool | None,
-    typer.Option("--proxy", help="The program is not Python: its calls come through a loopback server."),
-]
-TimeLimit = Annotated[float | None, typer.Option(help="Seconds that one run of a program may take.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask anything live.", rich_help_panel=SPENDING)]
 
-_SETTINGS: Mapping[str, Any] = {
+
+def _option(kind: Any, panel: str, help: str, *names: str) -> Any:  # noqa: A002
+    return Annotated[kind, typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)]
+
+
+Search = _option(str | None, TRIALS, "earliest, ranked, bisect, exhaustive, or module:function. [default: earliest]")
+Model = _option(str | None, MODELS, "provider:model that plays the agents (openai:…, ollama:…, anthropic:…).")
+Corrector = _option(str | None, MODELS, "provider:model that proposes corrections. [default: --model]")
+Judge = _option(
+    str | None,
+    TRIALS,
+    "exact, contains, pattern:REGEX, llm, or module:function; of a program also output:REGEX, status, "
+    "file:PATH:REGEX, pytest:NODE. [default: exact]",
+)
+Expected = _option(str | None, TRIALS, "The expected answer, in place of the log's.")
+Repeats = _option(int | None, TRIALS, "Draws of each arm, at most. [default: 30]")
+MaxCalls = _option(int | None, SPENDING, "Live calls, at most.")
+Params = _option(list[str] | None, MODELS, "NAME=JSON, added to every call of a model; may be repeated.", "--param")
+Proxied = _option(
+    bool | None, PROGRAM, "The program is not Python: its calls come through a loopback server.", "--proxy"
+)
+TimeLimit = _option(float | None, PROGRAM, "Seconds that one run of a program may take. [default: 600]")
+
+_RUNS: Mapping[str, Any] = {
     "model": Model,
-    "corrector": Corrector,
     "judge": Judge,
-    "judge_model": Annotated[str | None, typer.Option(help="provider:model that judges with llm; default: --model.")],
-    "expected": Annotated[str | None, typer.Option(help="The expected answer, in place of the log's.")],
-    "tools": Annotated[
-        str | None,
-        typer.Option(
-            help="A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs); of a "
-            "program: replay (an error), run (for real), ask."
-        ),
-    ],
-    "schedule": Annotated[
-        str | None,
-        typer.Option(help="Who acts next after a change: recorded, or model (the team's selector)."),
-    ],
-    "search": Search,
-    "repeats": Repeats,
-    "confidence": Annotated[float | None, typer.Option(help="That no innocent step is blamed, between 0.5 and 1.")],
-    "effect": Annotated[float | None, typer.Option(help="The effect a verdict has to exceed, between 0 and 1.")],
-    "controls": Annotated[
-        bool | None, typer.Option("--controls/--no-controls", help="Run the controls of a blamed step.")
-    ],
-    "per_agent": Annotated[
-        bool | None, typer.Option("--per-agent", help="Add each agent's share of the blame (more calls).")
-    ],
-    "calls": MaxCalls,
-    "tokens": Annotated[int | None, typer.Option("--max-total-tokens", help="Tokens of live calls, at most.")],
-    "dollars": Annotated[float | None, typer.Option("--max-cost", help="Dollars, at most; needs --price.")],
-    "seconds": Annotated[float | None, typer.Option("--max-time", help="Seconds after which no live call is begun.")],
-    "prices": Annotated[
-        list[str] | None,
-        typer.Option("--price", help="MODEL=IN/OUT, dollars per million tokens; may be repeated."),
-    ],
+    "judge_model": _option(str | None, MODELS, "provider:model that judges with llm. [default: --model]"),
+    "expected": Expected,
     "params": Params,
-    "jobs": Annotated[int | None, typer.Option(help="Runs drawn side by side.")],
-    "timeout": Annotated[float | None, typer.Option(help="Seconds to wait for one live answer.")],
+    "tools": _option(
+        str | None,
+        TRIALS,
+        "A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs) [default: "
+        "model]; of a program: replay (an error), run (for real), ask [default: replay].",
+    ),
+    "schedule": _option(
+        str | None,
+        TRIALS,
+        "Who acts next after a change: recorded, or model (the team's selector). [default: recorded]",
+    ),
+    "repeats": Repeats,
+    "max_calls": MaxCalls,
+    "max_total_tokens": _option(int | None, SPENDING, "Tokens of live calls, at most."),
+    "max_cost": _option(float | None, SPENDING, "Dollars, at most; needs --price."),
+    "max_time": _option(float | None, SPENDING, "Seconds after which no live call is begun."),
+    "prices": _option(
+        list[str] | None, SPENDING, "MODEL=IN/OUT, dollars per million tokens; may be repeated.", "--price"
+    ),
+    "jobs": _option(int | None, SPENDING, "Runs drawn side by side. [default: 4]"),
+    "timeout": _option(float | None, SPENDING, "Seconds to wait for one live answer. [default: 120]"),
     "time_limit": TimeLimit,
     "proxy": Proxied,
 }
-"""The options of an audit, by the settings they set."""
+"""The options of whatever runs something again, by the settings they give."""
+
+_AUDITS: Mapping[str, Any] = {
+    "corrector": Corrector,
+    "proposer": _option(str | None, MODELS, "module:function that proposes corrections, in place of a model."),
+    "search": Search,
+    "confidence": _option(
+        float | None, TRIALS, "That no innocent step is blamed, between 0.5 and 1. [default: 0.95]"
+    ),
+    "effect": _option(float | None, TRIALS, "The effect a verdict has to exceed, between 0 and 1. [default: 0.1]"),
+    "controls": _option(
+        bool | None, TRIALS, "Run the controls of a blamed step. [default: on]", "--controls/--no-controls"
+    ),
+    "per_agent": _option(
+        bool | None, TRIALS, "Add each agent's share of the blame (more calls). [default: off]",
+        "--per-agent/--no-per-agent",
+    ),
+}  # fmt: skip
+"""The options of an audit besides."""
+
+RUN_SETTINGS: Mapping[str, Any] = _RUNS
+AUDIT_SETTINGS: Mapping[str, Any] = {**_RUNS, **_AUDITS}
+PLAN_SETTINGS: Mapping[str, Any] = {
+    name: option
+    for name, option in AUDIT_SETTINGS.items()
+    if name in ("model", "corrector", "repeats", "confidence", "effect", "prices")
+}
+
+_OPTIONS = {"params": "--param", "prices": "--price", "models": "--player"}
+"""Settings whose option is spelled otherwise."""
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every option of an audit; it gets their values as further keywords, for `chosen`."""
-    own = inspect.signature(command)
-    kept = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in _SETTINGS.items()
-    ]
-    command.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
-    command.__annotations__.update(_SETTINGS)
-    return command
+def with_settings(settings: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of these settings; it gets their values as further keywords, for `chosen`."""
+
+    def given(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command)
+        kept = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+            for name, option in settings.items()
+        ]
+        command.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+        command.__annotations__.update(settings)
+        return command
+
+    return given
 
 
 def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
     """The settings: what was given on the command line, else what the case was packed with, else the defaults.
 
-    A packed judge or search that would import a module has to be given again: a case is a file from somebody else.
-
     Raises:
         ButforError: a value is not allowed; the message names the option.
     """
-    from pydantic import ValidationError
+    from butfor.counterfactual.settings import chosen as settled
 
-    from butfor.counterfactual.settings import Settings
-    from butfor.replay.program.players import RunTools
-    from butfor.replay.trace import first_problem
+    from .library import trusting
 
-    for kind, value in (("judge", packed and packed.judge), ("search", packed and packed.search)):
-        if value and imports(value) and given.get(kind) != value:
-            raise ButforError(
-                f"the case was audited with the {kind} {value}, which is code; pass --{kind} {value} if you trust it"
-            )
-    fields = (packed or Settings()).model_dump()
-    for group, names in (
-        ("rule", ("repeats", "confidence", "effect")),
-        ("budget", ("calls", "tokens", "dollars", "seconds")),
-    ):
-        fields[group] |= {name: given.pop(name) for name in names if given.get(name) is not None}
-        for name in names:
-            given.pop(name, None)
-    for name, values, read in (
-        ("params", given.pop("params", None), _json),
-        ("prices", given.pop("prices", None), _price),
-        ("models", given.pop("models", None), str),
-    ):
-        fields[name] |= {key: read(value) for key, value in (_pair(name, text) for text in values or ())}
-    if given.get("tools") in get_args(RunTools):
-        given["run_tools"] = given.pop("tools")
-    fields |= {name: value for name, value in given.items() if value is not None}
+    for name, read in (("params", _json), ("prices", _price), ("models", str)):
+        if given.get(name) is not None:
+            option = _OPTIONS[name].removeprefix("--")
+            given[name] = {key: read(value) for key, value in (_pair(option, text) for text in given[name])}
+    return settled(trusting(packed, given), **given)
+
+
+def as_options(message: str) -> str:
+    """A message in which settings are named by keyword (`max_calls=`), with the options in their place."""
+    from butfor.counterfactual.settings import CHOICES
+
+    asked = (
+        *CHOICES, "step", "output", "remove", "resample", "swap", "instruct", "method", "format", "offline", "store",
+        "certificate", "trained", "player",
+    )  # fmt: skip
+    names = "|".join(sorted(asked, key=len, reverse=True))
+
+    def spelled(match: "re.Match[str]") -> str:
+        option = {"store": "--cache", **_OPTIONS}.get(match[1], f"--{match[1].replace('_', '-')}")
+        return option if match[2] is None else f"{option} "
+
+    return re.sub(rf"(?<![\w-])({names})=((?=[\w\"'.]))?", spelled, message)
+
+
+def text_of(option: str, value: str | None) -> str | None:
+    """An option's text; `@FILE` is what the file holds.
+
+    Raises:
+        ButforError: the file cannot be read.
+    """
+    if value is None or not value.startswith("@"):
+        return value
     try:
-        settings = Settings.model_validate(fields)
-    except ValidationError as error:
-        raise ButforError(f"an option is not allowed: {first_problem(error)}") from None
-    priced = [model for model in (settings.model, settings.corrector, *settings.models.values()) if model]
-    missing = next((model for model in priced if model not in settings.prices), None)
-    if settings.budget.dollars is not None and missing:
-        raise ButforError(f"--max-cost needs a price; give --price {missing}=IN/OUT (dollars per million tokens)")
-    return settings
-
-
-def imports(name: str) -> bool:
-    """Whether a name stands for code to import (`module:object`)."""
-    return ":" in name and not name.startswith(("pattern:", "output:", "file:", "pytest:"))
+        return Path(value[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ButforError(f"--{option} {value}: {error}") from None
 
 
 def pairs(option: str, values: list[str] | None) -> dict[str, str]:
-    """AGENT=… options as a mapping.
+    """AGENT=… options as a mapping; `AGENT=@FILE` is what the file holds.
 
     Raises:
         ButforError: one is not of that form.
     """
-    return dict(_pair(option, text) for text in values or ())
+    found = (_pair(option, text) for text in values or ())
+    return {name: text_of(option, value) or "" for name, value in found}
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name or not value:
-        raise ButforError(f"--{option.removesuffix('s')} {text!r} is not of the form NAME=VALUE")
+        raise ButforError(f"--{option} {text!r} is not of the form NAME=VALUE")
     return name, value
 
 

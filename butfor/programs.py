@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from butfor.cache.apis.stable import stable_text
 from butfor.cache.errors import ButforError, ProgramFailed
-from butfor.counterfactual.settings import Settings
-from butfor.replay.program.program import Leavings, Program, record
+from butfor.counterfactual.audit import leavings
+from butfor.replay.executor import rerun
+from butfor.replay.program.program import Program, record
+from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Fidelity, Trace
 
 
@@ -19,6 +21,8 @@ class Checked(NamedTuple):
     calls: int
     differences: tuple[str, ...]
     """What differs from the recorded run, a sentence each."""
+    ran: bool
+    """Whether the program itself ran again; else only the log was held against itself."""
 
     @property
     def same(self) -> bool:
@@ -38,11 +42,17 @@ class Checked(NamedTuple):
 
     def sentence(self, name: str) -> str:
         """The same in words."""
-        verdict = "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
+        same = "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
+        digest = f"(sha256 {self.again.digest})"
+        if self.ran:
+            return (
+                f"{name}: {self.calls} calls, each answered from the recording while the program ran again offline, "
+                f"0 live; {same} {digest}"
+            )
+        state = "the file is consistent" if self.same else f"the file is NOT consistent: {'; '.join(self.differences)}"
         return (
-            f"{name}: {self.calls} calls, each answered from the recording while the program ran again "
-            f"offline, 0 live; "
-            f"{verdict} (sha256 {self.again.digest})"
+            f"{name}: {state}: {self.calls} calls rebuilt from the log, each answered from it, 0 live; no program ran "
+            f"(give it after --) {digest}"
         )
 
 
@@ -52,7 +62,12 @@ def tape(output: Path) -> Path:
 
 
 def recorded(
-    command: Sequence[str], output: Path, *, timeout: float | None, judge: str | None, proxy: bool = False
+    command: Sequence[str],
+    output: Path,
+    *,
+    timeout: float | None = None,
+    judge: str | None = None,
+    proxy: bool = False,
 ) -> Trace:
     """Run a command and record it.
 
@@ -91,29 +106,23 @@ def summary(trace: Trace, output: Path) -> str:
     return f"{output}: {asked} calls of {agents}; exit status {status}.{partial}"
 
 
-def program(command: Sequence[str], settings: Settings, *, offline: bool = False) -> Program | None:
-    """The executor of a command; `None` where there is none, and a run is simulated."""
-    if not command:
-        return None
-    return Program(
-        command,
-        timeout=settings.time_limit,
-        leavings=leavings(settings.judge),
-        offline=offline,
-        proxy=settings.proxy,
-    )
-
-
-def check(trace: Trace, command: Sequence[str], settings: Settings) -> Checked:
-    """Run a command again, offline, and hold it against the recorded run.
+def checked(
+    trace: Trace, program: Sequence[str] | Program = (), *, timeout: float = 600.0, proxy: bool = False
+) -> Checked:
+    """Replay a run offline with no edits, and hold it against what was recorded; with its program, run it again.
 
     Raises:
         Divergence: it asked something that was not recorded.
     """
-    executor = Program(command, timeout=settings.time_limit, proxy=settings.proxy)
+    if not program:
+        simulator = Simulator()
+        recording = simulator.recording(trace)
+        again = rerun(trace, executor=simulator, recording=recording)
+        return Checked(again, len(recording.recorded), () if again == trace else ("the outputs differ",), False)
+    executor = program if isinstance(program, Program) else Program(program, timeout=timeout, proxy=proxy)
     again = executor.check(trace)
     differences = tuple(_differences(trace, again))
-    return Checked(again if differences else trace, len(executor.recording(trace).recorded), differences)
+    return Checked(again if differences else trace, len(executor.recording(trace).recorded), differences, True)
 
 
 def _differences(trace: Trace, again: Trace) -> Iterator[str]:
@@ -124,14 +133,6 @@ def _differences(trace: Trace, again: Trace) -> Iterator[str]:
             yield "it printed something else"
         if again.ended.status != trace.ended.status:
             yield f"it ended with status {again.ended.status}, not {trace.ended.status}"
-
-
-def leavings(judge: str) -> Leavings:
-    """What a judge reads after the run."""
-    kind, _, argument = judge.partition(":")
-    if kind == "file":
-        return Leavings(files=(argument.partition(":")[0],))
-    return Leavings(tests=(argument,)) if kind == "pytest" else Leavings()
 
 
 def allow(name: str, arguments: str) -> bool:

@@ -1,8 +1,11 @@
 """Every error butfor raises on purpose; each message says what happened, where, and what to do.
 
+A message names a setting by its keyword (`judge=`); the command line says which option that is (`--judge`).
+
 ::
 
     ButforError
+    ├── PluginError           a name stands for nothing, or for something of another kind
     ├── CallError
     │   ├── ProviderError     the model's side failed, refused or cut its answer short
     │   │   └── ModelUnavailable  nothing can be asked of it: no key, no server, no such model
@@ -30,6 +33,10 @@ A mistake is an error; a finding ("no flip", "undetermined") is a value.
 
 class ButforError(Exception):
     """The root: anything butfor raises on purpose."""
+
+
+class PluginError(ButforError):
+    """A name stands for nothing, for what cannot be imported, or for something of another kind."""
 
 
 class CallError(ButforError):

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .call import Call, Completion
 
@@ -29,6 +29,27 @@ class CallStore(Protocol):
 
     def calls(self) -> Iterator[Call]:
         """Every call that has an answer, for explaining a miss."""
+        ...
+
+    def item(self, key: str) -> tuple[Call, Completion]:
+        """The call and the answer under one key, for packing a case.
+
+        Raises:
+            KeyError: there is none.
+        """
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A store that keeps texts beside its answers, such as what the last audit of a run rested on."""
+
+    def note(self, name: str, text: str) -> None:
+        """Keep a text, replacing what had the name."""
+        ...
+
+    def noted(self, name: str) -> str | None:
+        """The text kept under a name; `None` where there is none."""
         ...
 
 
@@ -100,3 +121,7 @@ class Tapped:
     def calls(self) -> Iterator[Call]:
         """Every call that has an answer."""
         return self._store.calls()
+
+    def item(self, key: str) -> tuple[Call, Completion]:
+        """The call and the answer under one key."""
+        return self._store.item(key)

@@ -7,19 +7,23 @@ A case is a zip file with `manifest.json` (checksums of the rest), `run.json`, `
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from butfor.cache.call import Call, Completion, Message
-from butfor.cache.errors import LogFormatError
+from butfor.cache.call import Completion, Message
+from butfor.cache.errors import ExperimentError, LogFormatError
 from butfor.cache.rows import from_row, to_row
-from butfor.cache.store import MemoryStore
+from butfor.cache.store import CallStore, MemoryStore, Noting
+from butfor.replay.importers import import_log
+from butfor.replay.output import write
+from butfor.replay.program.program import Program
 from butfor.replay.trace import Trace, read_trace
 
+from .audit import Audit, Parts, open_store
 from .settings import Settings
 from .verdict import Verdict
 
@@ -42,14 +46,6 @@ class Case(NamedTuple):
     """Of the answers in the store."""
 
 
-class Answers(Protocol):
-    """Where the answers to pack come from."""
-
-    def item(self, key: str) -> tuple[Call, Completion]:
-        """The call and the answer under one key."""
-        ...
-
-
 def is_case(path: Path) -> bool:
     """Whether a file is a packed case, by its content."""
     try:
@@ -60,7 +56,7 @@ def is_case(path: Path) -> bool:
 
 
 def pack(
-    trace: Trace, settings: Settings | None, found: Verdict | None, answers: Answers, keys: Iterable[str]
+    trace: Trace, settings: Settings | None, found: Verdict | None, answers: CallStore, keys: Iterable[str]
 ) -> bytes:
     """The bytes of a case; equal content gives equal bytes."""
     messages: dict[str, Message] = {}
@@ -85,6 +81,19 @@ def pack(
         for name, body in {"manifest.json": json.dumps(manifest, indent=1).encode(), **parts}.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), body, zipfile.ZIP_DEFLATED)
     return file.getvalue()
+
+
+def save(found: Verdict, path: Path) -> Path:
+    """Pack a verdict of this process, with its run and every answer that its audit used.
+
+    Raises:
+        ExperimentError: it was not made in this process. ButforError: the file cannot be written.
+    """
+    evidence = found._evidence
+    if evidence is None or not isinstance(evidence.settings, Settings):
+        raise ExperimentError("only a verdict that was just made can be packed; blame the run again, from its answers")
+    packed = pack(evidence.trace, evidence.settings, found, evidence.store, evidence.keys)
+    return write(path, packed)
 
 
 def unpack(path: Path) -> Case:
@@ -143,3 +152,79 @@ def _object(text: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("expected an object")
     return found
+
+
+class Opened(NamedTuple):
+    """A run, from a log or from a case, with what the case brings along."""
+
+    trace: Trace
+    settings: Settings | None = None
+    """Of the packed audit."""
+    case: Case | None = None
+
+    def store(self, where: "str | Path | CallStore | None" = None) -> CallStore:
+        """Where its answers are: in the case, else where it is said, else in the usual folder."""
+        return self.case.store if self.case else open_store(where)
+
+    def audit(
+        self,
+        settings: Settings,
+        *,
+        store: "str | Path | CallStore | None" = None,
+        offline: bool = False,
+        program: Sequence[str] | Program = (),
+        parts: Parts | None = None,
+        allow: Callable[[str, str], bool] | None = None,
+    ) -> Audit:
+        """What can be asked about it; offline for a case, and with the program where one is given."""
+        parts = (parts or Parts())._replace(allow=allow) if allow else parts
+        offline = offline or self.case is not None
+        return Audit(settings, self.store(store), offline=offline, program=program, parts=parts)
+
+
+def opened(run: "Trace | Case | str | Path", *, format: str | None = None) -> Opened:  # noqa: A002
+    """The run in a log of any format, a native file or a packed case; a trace as it is.
+
+    Raises:
+        TraceError: the file cannot be read as one of them.
+    """
+    if isinstance(run, Trace):
+        return Opened(run)
+    if isinstance(run, Case):
+        return Opened(run.trace, run.settings, run)
+    path = Path(run)
+    if is_case(path):
+        case = unpack(path)
+        return Opened(case.trace, case.settings, case)
+    return Opened(import_log(path, format=format))
+
+
+def remember(found: Verdict) -> None:
+    """Keep beside the answers what a verdict rested on, so that its run can be packed later; where the store can."""
+    evidence = found._evidence
+    if evidence is None or not isinstance(evidence.store, Noting) or not isinstance(evidence.settings, Settings):
+        return
+    note = {
+        "settings": evidence.settings.model_dump(mode="json"),
+        "verdict": found.model_dump(mode="json"),
+        "keys": sorted(evidence.keys),
+    }
+    evidence.store.note(f"audit/{evidence.trace.digest}", json.dumps(note))
+
+
+class Remembered(NamedTuple):
+    """What the last audit of a run rested on."""
+
+    settings: Settings
+    found: Verdict
+    keys: tuple[str, ...]
+
+
+def remembered(trace: Trace, store: CallStore) -> Remembered | None:
+    """What the last audit of a run with this store rested on; `None` where there was none."""
+    text = store.noted(f"audit/{trace.digest}") if isinstance(store, Noting) else None
+    if text is None:
+        return None
+    note = json.loads(text)
+    settings, found = Settings.model_validate(note["settings"]), Verdict.model_validate(note["verdict"])
+    return Remembered(settings, found, tuple(note["keys"]))

@@ -1,11 +1,12 @@
 """What is changed in a run: `Intervention`, and the edits it comes down to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from butfor.cache.call import Frozen
+from butfor.cache.provider import Provider
 from butfor.replay.graph import descendants
 from butfor.replay.replayed import Edits
 from butfor.replay.trace import Trace
@@ -33,6 +34,13 @@ class Intervention(Frozen):
     """Whom a swap replaces, or who is told something."""
     model: str | None = None
     """The `provider:model` a swap puts in the agent's place."""
+
+    _providers: Mapping[str, Provider] = PrivateAttr(default_factory=dict)
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """The object that a swap was given, by the name under which its answers are stored."""
+        return self._providers
 
     def describe(self) -> str:
         """The change in a few words."""
@@ -80,3 +88,28 @@ def _drawn_again(trace: Trace, changed: Sequence[int]) -> frozenset[int]:
 
 def _new_output(intervention: Intervention) -> str:
     return REMOVED if intervention.kind == "remove" else intervention.output or ""
+
+
+def correct(step: int, output: str) -> Intervention:
+    """A step answers with this correction."""
+    return Intervention(kind="correct", step=step, output=output)
+
+
+def given(step: int, output: str) -> Intervention:
+    """A step answers with what a person wrote."""
+    return Intervention(kind="given", step=step, output=output)
+
+
+def remove(step: int) -> Intervention:
+    """A step says nothing."""
+    return Intervention(kind="remove", step=step)
+
+
+def resample(step: int) -> Intervention:
+    """A step's agent is asked again."""
+    return Intervention(kind="resample", step=step)
+
+
+def instruct(agent: str, instruction: str) -> Intervention:
+    """An agent is told something besides, in all its steps."""
+    return Intervention(kind="instruct", agent=agent, output=instruction)

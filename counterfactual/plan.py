@@ -1,14 +1,9 @@
 """What an audit may ask, before it asks anything: what `butfor plan` computes."""
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from butfor.cache.call import Frozen
 from butfor.cache.provider import Price
 from butfor.replay.graph import descendants
 from butfor.replay.simulator import asked
-from butfor.replay.text import excerpt
 from butfor.replay.trace import Trace
 
 from .rule import Counts, Rule
@@ -73,26 +68,6 @@ def planned(trace: Trace, settings: Settings) -> Plan:
     )
 
 
-def as_terminal(plan: Plan) -> RenderableType:
-    """A line per step, and the totals."""
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
-    table.add_column("step", justify="right")
-    table.add_column("agent", overflow="fold")
-    for name in ("reaches", "calls if innocent", "if decisive", "at most", "tokens at most"):
-        table.add_column(name, justify="right")
-    for step in plan.steps:
-        numbers = (step.reaches, step.calls_innocent, step.calls_decisive, step.calls_most, step.tokens_most)
-        table.add_row(str(step.step), Text(excerpt(step.agent, limit=40)), *(f"{n:,}" for n in numbers))
-    lines = (
-        f"  expected  about {plan.calls_expected:,} calls, {plan.tokens_expected:,} tokens"
-        f"{_price(plan.dollars_expected)} (the middle step decisive, those before it innocent)",
-        f"  at most   {plan.calls_most:,} calls, {plan.tokens_most:,} tokens{_price(plan.dollars_most)}",
-        "  Not counted: answers that are stored already, the controls, sets of steps, an llm judge. --max-calls, "
-        "--max-cost and --max-time stop the audit; it goes on later where it was.",
-    )
-    return Group(table, Text(""), *map(Text, lines))
-
-
 def _step(trace: Trace, step: int, innocent: int, decisive: int, most: int) -> StepPlan:
     again = [s for s in sorted(descendants(trace, [step])) if trace.steps[s].kind == "llm"]
     tokens = sum(_tokens(trace, s) for s in again)
@@ -130,7 +105,3 @@ def _draws(rule: Rule, helps: bool, candidates: int) -> tuple[int, int]:
 def _dollars(price: Price | None, tokens: int) -> float | None:
     """Most tokens are input; the price of output is not known before the answers are."""
     return None if price is None else price.input * tokens / 1e6
-
-
-def _price(dollars: float | None) -> str:
-    return "" if dollars is None else f", ${dollars:.2f}"

@@ -1,12 +1,14 @@
 """The verdict of an audit: `Verdict`, with everything it rests on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from butfor.cache.call import Frozen, Origin
-from butfor.replay.trace import Fidelity, Outcome, Step
+from butfor.cache.store import CallStore
+from butfor.replay.trace import Fidelity, Outcome, Step, Trace
 
 from .agents import AgentShare, agent_shares
 from .controls import Control, run_controls
@@ -55,8 +57,21 @@ class Said(Frozen):
     origin: Origin
 
 
+class Evidence(NamedTuple):
+    """What a verdict rests on, for as long as the process lives: enough to pack it without a second audit."""
+
+    trace: Trace
+    settings: Frozen
+    """The `Settings` of the audit."""
+    store: CallStore
+    keys: frozenset[str]
+    """Of every answer that was used."""
+
+
 class Verdict(Frozen):
     """Who is to blame for a failed run, and how sure that is."""
+
+    _evidence: Evidence | None = PrivateAttr(default=None)
 
     verdict: Conclusion
     sentence: str
@@ -101,6 +116,16 @@ class Verdict(Frozen):
     """What happened when a tool was called as it was not recorded."""
     source: str = ""
     """The log's name."""
+
+    def save(self, path: "str | Path") -> Path:
+        """Write the verdict with its run and every answer it used, as one file for `butfor.verify`.
+
+        Raises:
+            ExperimentError: the verdict was not made in this process. ButforError: the file cannot be written.
+        """
+        from .case import save
+
+        return save(self, Path(path))
 
 
 def attribute(experiment: Experiment, search: Search, *, controls: bool = True, per_agent: bool = False) -> Verdict:

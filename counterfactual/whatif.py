@@ -1,19 +1,13 @@
-"""One change, run once or often: what `butfor whatif` does and shows."""
+"""One change, run once or often: `whatif`, and the interventions that names and texts come down to."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Literal
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from butfor.cache.call import Frozen
 from butfor.cache.errors import ButforError
-from butfor.render.report import beside, cost_line
-from butfor.replay.text import excerpt
 from butfor.replay.trace import Outcome, Trace
 
-from .audit import Audit
+from .audit import Audit, can_judge
 from .intervention import Intervention, steps_changed, treated
 from .trial import Trial
 from .verdict import Cost, Said, continuation
@@ -28,133 +22,109 @@ class WhatIf(Frozen):
     changed: Outcome | None
     """How the changed run was judged."""
     trial: Trial | None
-    """Both arms, where more than one draw was asked for."""
+    """Both arms, where more than one draw was asked for and there is a judge."""
     run: Trace
     """The changed run; of the first draw, where there were several."""
     continuation: tuple[Said, ...]
     cost: Cost
     executor: Literal["simulator", "program"] = "simulator"
 
+    @property
+    def repaired(self) -> bool | None:
+        """Whether the change turned a failure into a success; `None` where there is nothing to judge by."""
+        if self.recorded is None or self.changed is None:
+            return None
+        return self.changed.success and not self.recorded.success
+
 
 def changes(
     trace: Trace,
     *,
-    step: int | None,
-    output: str | None,
-    remove: bool,
-    resample: bool,
-    swaps: Mapping[str, str],
-    instructions: Mapping[str, str],
+    step: int | None = None,
+    output: str | None = None,
+    remove: bool = False,
+    resample: bool = False,
+    swap: Mapping[str, str] | None = None,
+    instruct: Mapping[str, str] | None = None,
 ) -> tuple[Intervention, ...]:
-    """The interventions that the options of `butfor whatif` name.
+    """The interventions that these settings name, checked against the run.
 
     Raises:
         ButforError: they do not fit together, or name a step or an agent that the run does not have.
     """
     ways = [output is not None, remove, resample]
     if (step is None) == any(ways) or sum(ways) > 1:
+        raise ButforError("step= needs exactly one of output=, remove= and resample=, and each of them needs step=")
+    found = [Intervention(kind="swap", agent=agent, model=model) for agent, model in (swap or {}).items()]
+    found += [Intervention(kind="instruct", agent=agent, output=text) for agent, text in (instruct or {}).items()]
+    if step is not None and step < 0:
+        raise _no_step(trace, step)
+    if step is not None and output is not None:
+        found.append(Intervention(kind="given", step=step, output=output))
+    elif step is not None:
+        found.append(Intervention(kind="remove" if remove else "resample", step=step))
+    if not found:
         raise ButforError(
-            "--step needs exactly one of --output, --remove and --resample, and each of them needs --step"
+            "nothing to change; give step=N with output=, remove= or resample=, or swap=AGENT=MODEL, or "
+            "instruct=AGENT=TEXT"
         )
-    if step is None and not swaps and not instructions:
-        raise ButforError(
-            "nothing to change; give --step N with --output, --remove or --resample, --swap AGENT=MODEL, or "
-            "--instruct AGENT=TEXT"
-        )
-    if step is not None and not 0 <= step < len(trace.steps):
-        raise ButforError(f"there is no step {step}; the run has steps 0 to {len(trace.steps) - 1}")
-    for option, agents in (("--swap", swaps), ("--instruct", instructions)):
-        _acting(trace, option, agents)
-    found = [Intervention(kind="swap", agent=agent, model=model) for agent, model in swaps.items()]
-    found += [Intervention(kind="instruct", agent=agent, output=text) for agent, text in instructions.items()]
-    if step is not None:
-        if trace.steps[step].kind not in ("llm", "tool"):
+    return fitting(trace, found)
+
+
+def fitting(trace: Trace, interventions: Sequence[Intervention]) -> tuple[Intervention, ...]:
+    """The interventions, where the run has the steps and the agents that they change.
+
+    Raises:
+        ButforError: it has not.
+    """
+    acting = dict.fromkeys(step.agent for step in trace.steps if step.kind == "llm")
+    for change in interventions:
+        if change.step is None:
+            if change.agent not in acting:
+                raise ButforError(
+                    f"{change.kind}=: no agent {change.agent!r} acts in the run; these do: {', '.join(acting)}"
+                )
+        elif not 0 <= change.step < len(trace.steps):
+            raise _no_step(trace, change.step)
+        elif trace.steps[change.step].kind not in ("llm", "tool"):
             raise ButforError(
-                f"step {step} is by {trace.steps[step].agent}, and no answer to a call; it cannot be changed"
+                f"step {change.step} is by {trace.steps[change.step].agent}, and no answer to a call; it cannot be "
+                "changed"
             )
-        found.append(_at(step, output, remove))
-    return tuple(found)
+    if not interventions:
+        raise ButforError("nothing to change; give at least one intervention, such as butfor.remove(3)")
+    return tuple(interventions)
 
 
-def whatif(session: Audit, trace: Trace, changed: tuple[Intervention, ...], *, repeats: int) -> WhatIf:
-    """Run the change: once, or `repeats` times in both arms."""
-    experiment = session.experiment(trace, sham=True)
+def whatif(audit: Audit, trace: Trace, changed: Sequence[Intervention], *, repeats: int = 1) -> WhatIf:
+    """Run a change: once, or `repeats` times in both arms; a run that cannot be judged is only looked at.
+
+    Raises:
+        ButforError: the run has no such step or agent, or the changed run could not be finished.
+    """
+    changed = fitting(trace, changed)
+    judged = can_judge(audit.settings, audit.parts, trace)
+    if repeats > 1 and not judged:
+        raise ButforError(
+            f"{trace.source.name or 'the run'} has no expected answer to count successes by; give expected=TEXT or "
+            "judge=, or leave repeats= out and look at one changed run"
+        )
+    experiment = audit.experiment(trace, sham=True, judged=judged)
     models = {i.agent: i.model for i in changed if i.agent and i.model}
     first = experiment.draw(treated(trace, changed), 0, models)
     trial = experiment.trial(*changed) if repeats > 1 else None
     start = min((s for i in changed for s in steps_changed(trace, i)), default=0)
     return WhatIf(
-        changes=changed,
-        recorded=experiment.outcome,
-        changed=first.outcome,
+        changes=tuple(changed),
+        recorded=experiment.outcome if judged else None,
+        changed=first.outcome if judged else None,
         trial=trial,
         run=first.trace,
         continuation=continuation(trace.steps, first.trace.steps, start),
-        cost=session.cost(),
-        executor=session.executor,
+        cost=audit.cost(),
+        executor=audit.executor,
     )
 
 
-def as_terminal(found: WhatIf) -> RenderableType:
-    """The outcome in a sentence, then the two runs side by side, then the cost."""
-    named = ", ".join(i.describe() if i.step is None else f"step {i.step} {_PAST[i.kind]}" for i in found.changes)
-    lines = [Text(f"  With {named}: {_outcome(found)}", style="bold")]
-    if found.trial:
-        low, high = found.trial.interval
-        lines.append(
-            Text(
-                f"  changed {found.trial.treated.successes}/{found.trial.treated.draws} succeed, as recorded "
-                f"{found.trial.control.successes}/{found.trial.control.draws}: effect {found.trial.effect:+.2f} "
-                f"({low:+.2f} … {high:+.2f})"
-            )
-        )
-        if found.trial.error:
-            lines.append(Text(f"  cut short: {excerpt(found.trial.error)}"))
-    lines.append(Text(f"  {_CLAIMS[found.executor]}"))
-    return Group(
-        *lines,
-        Text(""),
-        beside(found.continuation, other="changed"),
-        Text(""),
-        Text(f"  cost  {cost_line(found.cost)}"),
-    )
-
-
-_CLAIMS = {
-    "simulator": "simulated: agents and tools were played by models, unless marked recorded",
-    "program": "real: the program itself ran again with this changed",
-}
-_PAST = {
-    "given": "given",
-    "remove": "removed",
-    "resample": "asked again",
-    "correct": "corrected",
-    "swap": "swapped",
-}
-
-
-def _outcome(found: WhatIf) -> str:
-    if found.changed is None:
-        return "the run goes on as below (there is no expected answer to judge it by)."
-    answer = f"it answers {excerpt(found.changed.answer or '', limit=80)!r}"
-    if found.recorded is None or found.recorded.success == found.changed.success:
-        return f"the run still {'succeeds' if found.changed.success else 'fails'}; {answer}."
-    return f"the run {'succeeds' if found.changed.success else 'fails'}; {answer}."
-
-
-def _acting(trace: Trace, option: str, agents: Iterable[str]) -> None:
-    acting = dict.fromkeys(step.agent for step in trace.steps if step.kind == "llm")
-    for agent in agents:
-        if agent not in acting:
-            raise ButforError(f"{option}: no agent {agent!r} acts in the run; these do: {', '.join(acting)}")
-
-
-def _at(step: int, output: str | None, remove: bool) -> Intervention:
-    if output is None:
-        return Intervention(kind="remove" if remove else "resample", step=step)
-    if output.startswith("@"):
-        try:
-            output = Path(output[1:]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ButforError(f"--output {output}: {error}") from None
-    return Intervention(kind="given", step=step, output=output)
+def _no_step(trace: Trace, step: int) -> ButforError:
+    return ButforError(f"there is no step {step}; the run has steps 0 to {len(trace.steps) - 1}")

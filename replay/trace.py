@@ -1,20 +1,20 @@
 """The recorded run: `Trace`, made of `Step`s, and its file format."""
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
-from errno import EISDIR
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
 from butfor.cache.apis.reply import Reply
 from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Fidelity = Literal["wire", "messages", "transcript"]
 """What the log holds: full requests, the messages each step was given, or outputs only."""
@@ -136,6 +136,8 @@ class Trace(Frozen):
     task: str
     expected: str | None = None
     """The expected final answer; only judges see it."""
+    judge: str | None = None
+    """What the run is to be judged by, where whoever recorded it said so; see `Settings.judge`."""
     agents: tuple[Agent, ...]
     team: Team = Team()
     steps: tuple[Step, ...] = Field(min_length=1)
@@ -177,7 +179,14 @@ class Trace(Frozen):
 
     def blind(self) -> "Trace":
         """The same run without the expected answer, the judgement and the label: what a method may see."""
-        return self.model_copy(update={"expected": None, "outcome": None, "culprit": None})
+        return self.model_copy(update={"expected": None, "judge": None, "outcome": None, "culprit": None})
+
+    @cached_property
+    def graph(self) -> "nx.DiGraph[int]":
+        """Who read what, as networkx has it: a node a step, an edge from a step to each step that read it."""
+        from .graph import conversation_graph
+
+        return conversation_graph(self)
 
     @cached_property
     def digest(self) -> str:
@@ -220,18 +229,6 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
     return f"{where}: {first['msg']}" if where else first["msg"]
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a whole file or nothing: an existing file is replaced only by a complete one."""
-    if path.is_dir():
-        raise IsADirectoryError(EISDIR, "it is a folder", str(path))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 _MARKER = re.compile(r"final answer\b\s*(?:is\b)?\s*:?\s*", re.IGNORECASE)

@@ -5,10 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from butfor.cache.errors import ButforError, ExperimentError, TraceError
 from butfor.cache.store import CallStore, MemoryStore
 from butfor.counterfactual.audit import Audit
@@ -61,35 +57,7 @@ def over_logs(folder: Path, settings: Settings, store: CallStore) -> list[Row]:
 
 def as_json(rows: Sequence[Row]) -> dict[str, object]:
     """The rows and the totals."""
-    return {"audits": [row._asdict() for row in rows], **_totals(rows)}
-
-
-def as_terminal(rows: Sequence[Row]) -> RenderableType:
-    """A table, and a line with the totals."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("", "case", "verdict", "step", "agent", "should be"):
-        table.add_column(name, overflow="fold")
-    for name in ("live calls", "again", "naive", "seconds"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(
-            "✓" if row.right else "✗",
-            row.name,
-            row.verdict,
-            _listed(row.steps),
-            _listed(row.agents),
-            _listed(row.true_steps) or "no flip",
-            str(row.live_calls),
-            str(row.again_live_calls),
-            str(row.naive_calls),
-            f"{row.seconds:.2f}",
-        )
-    totals = _totals(rows)
-    line = (
-        f"verdict and step right {totals['right']}/{len(rows)}, agent right {totals['agent_right']}/{len(rows)}; "
-        f"{totals['live_calls']} live calls ({totals['naive_calls']} by re-running everything downstream of every step)"
-    )
-    return Group(table, Text(""), Text(line))
+    return {"audits": [row._asdict() for row in rows], **totals(rows)}
 
 
 def _scenario(name: str, settings: Settings) -> Row:
@@ -150,7 +118,8 @@ def _log(path: Path, settings: Settings, store: CallStore) -> Row | None:
     )
 
 
-def _totals(rows: Sequence[Row]) -> dict[str, int]:
+def totals(rows: Sequence[Row]) -> dict[str, int]:
+    """How many are right, and the calls of all."""
     return {
         "right": sum(row.right for row in rows),
         "agent_right": sum(set(row.agents) == set(row.true_agents) for row in rows),
@@ -158,7 +127,3 @@ def _totals(rows: Sequence[Row]) -> dict[str, int]:
         "again_live_calls": sum(row.again_live_calls for row in rows),
         "naive_calls": sum(row.naive_calls for row in rows),
     }
-
-
-def _listed(values: Sequence[object]) -> str:
-    return ", ".join(map(str, values))

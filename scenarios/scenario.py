@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from butfor.cache.call import Call, Message
-from butfor.cache.errors import ProviderError
+from butfor.cache.errors import ModelUnavailable, ProviderError
+from butfor.cache.provider import Provider
 from butfor.cache.scripted import Scripted
 from butfor.replay.hearing import heard
 from butfor.replay.simulator import Simulator
@@ -183,3 +184,15 @@ def scenarios() -> Mapping[str, Scenario]:
 
     modules = (relay, parallel, orchestrator, tools, repaired, masked, overdetermined, oddity, flaky, nobody)
     return {module.SCENARIO.name: module.SCENARIO for module in modules}
+
+
+def scripted(name: str, *, timeout: float) -> Provider:
+    """The provider of `scripted:NAME`, which plays the scenario's team; it answers at once, whatever the timeout.
+
+    Raises:
+        ModelUnavailable: there is no such scenario.
+    """
+    del timeout
+    if name not in scenarios():
+        raise ModelUnavailable(f"no scenario is called {name!r}; there are {', '.join(scenarios())}")
+    return scenarios()[name].provider()

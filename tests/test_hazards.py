@@ -312,7 +312,9 @@ def test_a_replay_asks_nothing_and_a_fork_leaves_the_recording_alone(recorded: P
     before = recorded.read_bytes()
     os.chmod(recorded, 0o444)
     assert butfor("check", recorded).status == 0
-    assert butfor("whatif", recorded, "--step", 1, "--output", "x", "-o", "fork.json", *MODEL).status == 0
+    assert (
+        butfor("whatif", recorded, "--step", 1, "--output", "x", "-o", "fork.json", *MODEL).status == 1
+    )  # not repaired
     assert butfor("blame", recorded, *MODEL).status == 0
     assert recorded.read_bytes() == before
     fork = read_trace(Path("fork.json").read_text())

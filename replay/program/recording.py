@@ -7,7 +7,8 @@ from pathlib import Path
 
 from butfor.cache.errors import ProgramFailed
 from butfor.replay.inside import intercept
-from butfor.replay.trace import Ended, write_atomically
+from butfor.replay.output import write_atomically
+from butfor.replay.trace import Ended
 
 from .program import from_tape, injected
 

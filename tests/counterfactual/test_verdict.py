@@ -150,7 +150,7 @@ def test_a_run_that_succeeded_is_refused_unless_it_is_a_sham() -> None:
 
 
 def test_without_a_model_there_is_nothing_to_ask() -> None:
-    with pytest.raises(ModelUnavailable, match="--model"):
+    with pytest.raises(ModelUnavailable, match="model="):
         Audit(Settings(), MemoryStore()).audit(scenario("relay").record())
 
 

@@ -176,7 +176,7 @@ def test_a_model_that_cannot_be_asked(run: Path, options: list[str], says: str) 
         ("--timeout", "nan", "timeout"),
         ("--max-calls", "-1", "calls"),
         ("--max-total-tokens", "-1", "tokens"),
-        ("--max-cost", "nan", "dollars"),
+        ("--max-cost", "nan", "--max-cost"),
         ("--tools", "magic", "tools: Input should be 'fail'"),
         ("--schedule", "random", "'recorded' or 'model'"),
         ("--search", "deep", "no search is called 'deep'"),

@@ -76,9 +76,9 @@ def test_a_recorded_run_checks_offline_and_its_case_elsewhere(work: Path, server
     first = json.loads(_run("blame", "run.json", *blaming).output)
     assert (first["verdict"], first["step"], first["agent"]) == ("blamed", 0, "Researcher")
     assert first["executor"] == "program"
-    assert _run("pack", "run.json", "-o", "run.butfor", *COMMAND).exit_code == 0
+    assert _run("pack", "run.json", "-o", "run.butfor").exit_code == 0
     server.shutdown()
-    assert _run("check", "run.butfor", *COMMAND).exit_code == 0
+    assert _run("check", "run.butfor").exit_code == 0
     again = json.loads(_run("blame", "run.butfor", "--json", *COMMAND).output)
     assert (again["verdict"], again["step"], again["trials"]) == (first["verdict"], first["step"], first["trials"])
     assert again["cost"]["live_calls"] == 0

@@ -44,7 +44,7 @@ def test_the_form_that_is_common_in_the_field(log: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"), [(("--method", "nonsense"), "no method"), (("--method", "hybrid"), "--model")]
+    ("arguments", "says"), [(("--method", "nonsense"), "no ranker"), (("--method", "hybrid"), "model=")]
 )
 def test_what_cannot_be_ranked_is_told(log: Path, arguments: tuple[str, ...], says: str) -> None:
     outcome = _run("rank", log, *arguments)

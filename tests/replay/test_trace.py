@@ -13,6 +13,7 @@ from traces import WORDS, addressed, graphs, run, trace_of
 
 from butfor.cache.call import Call, Message, TokenLogprob, Tool, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
+from butfor.replay.output import write_atomically
 from butfor.replay.trace import (
     Agent,
     Culprit,
@@ -24,7 +25,6 @@ from butfor.replay.trace import (
     Trace,
     final_answer,
     read_trace,
-    write_atomically,
 )
 
 FULL = Step(

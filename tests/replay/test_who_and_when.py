@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from butfor.cache.errors import LogFormatError
+from butfor.render.run import as_terminal
 from butfor.replay.executor import rerun
 from butfor.replay.importers import import_log, who_and_when
 from butfor.replay.simulator import Simulator
-from butfor.replay.summary import as_terminal, summary
+from butfor.replay.summary import summary
 from butfor.replay.trace import Culprit, Team, Trace, read_trace
 
 LOGS = sorted((Path(__file__).parents[1] / "logs" / "who_and_when").glob("*.json"))
