@@ -13,7 +13,7 @@ from butfor.cache.provider import Provider
 from butfor.cache.store import CallStore, MemoryStore
 from butfor.counterfactual import whatif as what
 from butfor.counterfactual.advice import Advice
-from butfor.counterfactual.audit import Model, Parts, named_model
+from butfor.counterfactual.audit import Model, Parts, name_of, named_model
 from butfor.counterfactual.case import Case, Opened, opened, remember
 from butfor.counterfactual.case import pack as packed
 from butfor.counterfactual.intervention import Intervention
@@ -67,7 +67,7 @@ def whatif(
     program: Sequence[str] | Program = (),
     store: Store | None = None,
     offline: bool = False,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
     **choices: Unpack[Choices],
 ) -> what.WhatIf:
     """A run with something changed: once, or `repeats` times in both arms; no judge is needed to look.
@@ -92,7 +92,7 @@ def blame(
     offline: bool = False,
     search: str | Search | None = None,
     proposer: str | Proposer | None = None,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
     **choices: Unpack[Choices],
 ) -> Verdict:
     """The audit of a failed run: the earliest step whose correction turns the failure into a success.
@@ -117,7 +117,7 @@ def sham(
     offline: bool = False,
     search: str | Search | None = None,
     proposer: str | Proposer | None = None,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
     **choices: Unpack[Choices],
 ) -> Verdict:
     """The audit of a run that succeeded, as a control of the method: it must blame nobody.
@@ -200,16 +200,25 @@ def pack(found: Verdict | Run, path: str | Path) -> Path:
     return write(Path(path), packed(opened(found).trace, None, None, MemoryStore(), ()))
 
 
-def verify(case: str | Path | Case, program: Sequence[str] = (), **trusted: str) -> Verified:
+def verify(
+    case: str | Path | Case,
+    program: Sequence[str] | Program = (),
+    *,
+    judge: str | Judge | Callable[[Trace], Outcome | bool] | None = None,
+    search: str | Search | None = None,
+    proposer: str | Proposer | None = None,
+    executor: str | Executor | None = None,
+) -> Verified:
     """Derive a packed verdict again, offline, and say whether every value still holds.
 
-    `trusted` names a judge, a search or a proposer of the case that is code, once more.
+    What of the audit was code of somebody's own (its judge, say) has to be given again.
 
     Raises:
-        LogFormatError: it is no case, or holds no verdict.
+        LogFormatError: it is no case, or holds no verdict. ExperimentError: its code was not given again.
     """
     found = opened(case)
-    return verified(found.case, trusting(found.settings, trusted), program)
+    settings, parts = _settled(found, {}, judge=judge, search=search, proposer=proposer, executor=executor)
+    return verified(found.case, settings, program, parts)
 
 
 def record(command: Sequence[str], path: str | Path, *, timeout: float | None = None, proxy: bool = False) -> Trace:
@@ -238,10 +247,17 @@ def trusting(packed: Settings | None, given: Mapping[str, object]) -> Settings |
 
     if packed is None:
         return None
-    built_in = {"judge": BUILT_IN_JUDGES, "search": tuple(SEARCHES), "proposer": ()}
+    built_in: dict[str, tuple[str, ...]] = {
+        "judge": BUILT_IN_JUDGES, "search": tuple(SEARCHES), "proposer": (), "executor": (),
+    }  # fmt: skip
     for kind, known in built_in.items():
         value = getattr(packed, kind)
-        if value and value.partition(":")[0] not in known and given.get(kind) != value:
+        named = given.get(kind)
+        if (
+            value
+            and value.partition(":")[0] not in known
+            and (named is None or (named != value and isinstance(named, str)))
+        ):
             raise ExperimentError(
                 f"the case was audited with the {kind} {value}, which is code; pass {kind}={value} if you trust it"
             )
@@ -279,6 +295,9 @@ def _settled(found: Opened, choices: Mapping[str, object], **given: object) -> t
             names[kind], brought = named_model(model)  # type: ignore[arg-type]
             providers |= brought
     for kind, value in given.items():
-        (names if isinstance(value, str) else objects)[kind] = value
-    packed = trusting(found.settings, {**choices, **names})
+        if isinstance(value, str):
+            names[kind] = value
+        elif value is not None:
+            objects[kind], names[kind] = value, name_of(value)
+    packed = trusting(found.settings, {**choices, **names, **objects})
     return chosen(packed, **choices, **names), Parts(**objects, providers=providers)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ Cache = Annotated[
     typer.Option(
         "--cache",
         envvar="BUTFOR_CACHE",
-        help="Where answers are kept: a folder, or a URL. [default: the user's cache folder]",
+        help="Where answers are kept: a folder, or a URL. Default: the user's cache folder.",
         show_default=False,
         rich_help_panel=SPENDING,
     ),
@@ -41,40 +41,40 @@ def _option(kind: Any, panel: str, help: str, *names: str) -> Any:  # noqa: A002
     return Annotated[kind, typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)]
 
 
-Search = _option(str | None, TRIALS, "earliest, ranked, bisect, exhaustive, or module:function. [default: earliest]")
+Search = _option(str | None, TRIALS, "earliest, ranked, bisect, exhaustive, or module:function. Default: earliest.")
 Model = _option(str | None, MODELS, "provider:model that plays the agents (openai:…, ollama:…, anthropic:…).")
-Corrector = _option(str | None, MODELS, "provider:model that proposes corrections. [default: --model]")
+Corrector = _option(str | None, MODELS, "provider:model that proposes corrections. Default: --model.")
 Judge = _option(
     str | None,
     TRIALS,
     "exact, contains, pattern:REGEX, llm, or module:function; of a program also output:REGEX, status, "
-    "file:PATH:REGEX, pytest:NODE. [default: exact]",
+    "file:PATH:REGEX, pytest:NODE. Default: exact.",
 )
 Expected = _option(str | None, TRIALS, "The expected answer, in place of the log's.")
-Repeats = _option(int | None, TRIALS, "Draws of each arm, at most. [default: 30]")
+Repeats = _option(int | None, TRIALS, "Draws of each arm, at most. Default: 30.")
 MaxCalls = _option(int | None, SPENDING, "Live calls, at most.")
 Params = _option(list[str] | None, MODELS, "NAME=JSON, added to every call of a model; may be repeated.", "--param")
 Proxied = _option(
     bool | None, PROGRAM, "The program is not Python: its calls come through a loopback server.", "--proxy"
 )
-TimeLimit = _option(float | None, PROGRAM, "Seconds that one run of a program may take. [default: 600]")
+TimeLimit = _option(float | None, PROGRAM, "Seconds that one run of a program may take. Default: 600.")
 
 _RUNS: Mapping[str, Any] = {
     "model": Model,
     "judge": Judge,
-    "judge_model": _option(str | None, MODELS, "provider:model that judges with llm. [default: --model]"),
+    "judge_model": _option(str | None, MODELS, "provider:model that judges with llm. Default: --model."),
     "expected": Expected,
     "params": Params,
     "tools": _option(
         str | None,
         TRIALS,
-        "A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs) [default: "
-        "model]; of a program: replay (an error), run (for real), ask [default: replay].",
+        "A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs); of a "
+        "program: replay (an error), run (for real), ask. Default: model; of a program, replay.",
     ),
     "schedule": _option(
         str | None,
         TRIALS,
-        "Who acts next after a change: recorded, or model (the team's selector). [default: recorded]",
+        "Who acts next after a change: recorded, or model (the team's selector). Default: recorded.",
     ),
     "repeats": Repeats,
     "max_calls": MaxCalls,
@@ -84,8 +84,8 @@ _RUNS: Mapping[str, Any] = {
     "prices": _option(
         list[str] | None, SPENDING, "MODEL=IN/OUT, dollars per million tokens; may be repeated.", "--price"
     ),
-    "jobs": _option(int | None, SPENDING, "Runs drawn side by side. [default: 4]"),
-    "timeout": _option(float | None, SPENDING, "Seconds to wait for one live answer. [default: 120]"),
+    "jobs": _option(int | None, SPENDING, "Runs drawn side by side. Default: 4."),
+    "timeout": _option(float | None, SPENDING, "Seconds to wait for one live answer. Default: 120."),
     "time_limit": TimeLimit,
     "proxy": Proxied,
 }
@@ -95,15 +95,16 @@ _AUDITS: Mapping[str, Any] = {
     "corrector": Corrector,
     "proposer": _option(str | None, MODELS, "module:function that proposes corrections, in place of a model."),
     "search": Search,
+    "executor": _option(str | None, PROGRAM, "module:object that carries runs out, in place of the simulator."),
     "confidence": _option(
-        float | None, TRIALS, "That no innocent step is blamed, between 0.5 and 1. [default: 0.95]"
+        float | None, TRIALS, "That no innocent step is blamed, between 0.5 and 1. Default: 0.95."
     ),
-    "effect": _option(float | None, TRIALS, "The effect a verdict has to exceed, between 0 and 1. [default: 0.1]"),
+    "effect": _option(float | None, TRIALS, "The effect a verdict has to exceed, between 0 and 1. Default: 0.1."),
     "controls": _option(
-        bool | None, TRIALS, "Run the controls of a blamed step. [default: on]", "--controls/--no-controls"
+        bool | None, TRIALS, "Run the controls of a blamed step. Default: on.", "--controls/--no-controls"
     ),
     "per_agent": _option(
-        bool | None, TRIALS, "Add each agent's share of the blame (more calls). [default: off]",
+        bool | None, TRIALS, "Add each agent's share of the blame (more calls). Default: off.",
         "--per-agent/--no-per-agent",
     ),
 }  # fmt: skip

@@ -7,7 +7,7 @@ directory included). What follows a further colon is the argument that the objec
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -59,6 +59,12 @@ def resolve(
         known = ", ".join((*objects, *(f"{maker}:…" for maker in makers), *_entry_names(kind)))
         raise PluginError(f"no {kind} is called {name!r}; there are {known}; or name one as {kind}=module:object")
     return checked(kind, name, _imported(kind, name))  # type: ignore[no-any-return]
+
+
+def installed(kind: Kind) -> Iterator[Any]:
+    """Every object of a kind that an installed distribution brings, in the order of their names."""
+    for name in _entry_names(kind):
+        yield resolve(kind, name)
 
 
 def checked(kind: Kind, name: str, found: Any) -> Any:

@@ -142,7 +142,7 @@ class Audit:
         trace = trace if expected is None else trace.model_copy(update={"expected": expected})
         return Experiment(
             trace if self._program is None else self._program.check(trace),
-            executor=self.parts.executor or self._program or Simulator(schedule=self.settings.schedule),
+            executor=self._carrier(),
             judge=self.judge(trace) if judged else _unjudged,
             live=self.live,
             proposer=self._proposer(),
@@ -174,7 +174,7 @@ class Audit:
     def judge(self, trace: Trace) -> Judge:
         """The judge that was brought, or that the settings or the run name."""
         if self.parts.judge is not None:
-            return _guarded(self.parts.judge, _name_of(self.parts.judge))
+            return _guarded(self.parts.judge, name_of(self.parts.judge))
         name = judge_name(self.settings, trace)
         if name == "llm":
             return llm(self.remembered, self._named(self.settings.judge_model, "judges", "judge_model"))
@@ -196,7 +196,7 @@ class Audit:
     def _corrector(self) -> str:
         """Who proposes corrections, by name."""
         if self.parts.proposer is not None:
-            return _name_of(self.parts.proposer)
+            return name_of(self.parts.proposer)
         return self.settings.proposer or self._named(self.settings.corrector, "proposes corrections", "corrector")
 
     def _proposer(self) -> Proposer:
@@ -206,6 +206,14 @@ class Audit:
             return resolve("proposer", self.settings.proposer)
         model = self.settings.corrector or self.settings.model or ""
         return Corrector(self.remembered, model, params=self.settings.params)
+
+    def _carrier(self) -> Executor:
+        """What carries runs out."""
+        if self.parts.executor is not None:
+            return self.parts.executor
+        if self.settings.executor:
+            return resolve("executor", self.settings.executor)
+        return self._program or Simulator(schedule=self.settings.schedule)
 
     def _of(self, command: Sequence[str], *, offline: bool) -> Program | None:
         """The executor of a command; `None` where there is none, and a run is simulated."""
@@ -222,9 +230,10 @@ class Audit:
     def _reaching(self, trace: Trace) -> frozenset[int] | None:
         """The steps that can reach the final answer; unknown where the schedule, the end or the judge is free."""
         kind = judge_name(self.settings, trace).partition(":")[0]
-        fixed = self.settings.schedule == "recorded" and trace.team.stop_word is None and not self.parts.executor
+        fixed = self.settings.schedule == "recorded" and trace.team.stop_word is None
         own_judge = self.parts.judge is not None or kind not in (*JUDGES, "pattern", "llm")
-        if self._program is not None or not fixed or own_judge:
+        own_executor = self.parts.executor is not None or self.settings.executor is not None
+        if self._program is not None or not fixed or own_judge or own_executor:
             return None
         last = answering_step(trace)
         return None if last is None else ancestors(trace, range(last, len(trace.steps)))
@@ -276,7 +285,7 @@ def named_model(model: Model) -> tuple[str, dict[str, Provider]]:
     """
     if isinstance(model, str):
         return model, {}
-    name = _name_of(model)
+    name = name_of(model)
     if callable(getattr(model, "complete", None)):
         return name, {name: checked("provider", name, model)}
     if callable(model):
@@ -292,7 +301,8 @@ def swap(agent: str, model: Model) -> Intervention:
     return found
 
 
-def _name_of(found: object) -> str:
+def name_of(found: object) -> str:
+    """The name under which an object is known: its own `name`, else `module:function` or `module:Class`."""
     own = getattr(found, "name", None)
     if isinstance(own, str) and own:
         return own if ":" in own else f"given:{own}"

@@ -45,6 +45,8 @@ class Settings(Frozen):
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Added to every call of a model: `temperature`, `max_tokens` …"""
     search: str = "earliest"
+    executor: str | None = None
+    """`module:object` that carries runs out, in place of the simulator or the program."""
     rule: Rule = Rule()
     controls: bool = True
     per_agent: bool = False

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
+from butfor.cache.errors import LogFormatError, PluginError, TraceError, UnknownFormat
+from butfor.cache.plugin import installed, resolve
 from butfor.replay.reading.archive import is_archive, read_archive
 from butfor.replay.reading.fields import parse_json, parse_records
 from butfor.replay.reading.several import ManyRuns, pick
@@ -169,19 +170,21 @@ def _file_and_run(path: Path) -> tuple[Path, str | None]:
 
 
 def _importer(format: str) -> Importer:  # noqa: A002
-    if format not in IMPORTERS:
-        raise UnknownFormat(f"no importer is called {format!r}; there are {', '.join(IMPORTERS)}")
-    return IMPORTERS[format]
+    try:
+        return resolve("importer", format, IMPORTERS)
+    except PluginError as error:
+        raise UnknownFormat(str(error)) from None
 
 
 def _recognise(text: str, name: str) -> Importer:
     head = text[:_SNIFFED_CHARACTERS]
     if not head.strip():
         raise LogFormatError(f"{name}: the file is empty")
-    for importer in IMPORTERS.values():
+    known: tuple[Importer, ...] = (*IMPORTERS.values(), *installed("importer"))
+    for importer in known:
         if importer.sniff(head):
             return importer
     if head.lstrip()[0] in "{[":
         parse_records(text, name=name)
-    known = ", ".join(IMPORTERS)
-    raise UnknownFormat(f"{name}: not a log that butfor knows ({known}); name its format with --format")
+    names = ", ".join(IMPORTERS)
+    raise UnknownFormat(f"{name}: not a log that butfor knows ({names}); name its format with format=")
