@@ -114,7 +114,7 @@ def chosen(packed: "Settings | None" = None, **given: Any) -> "Settings":
     from pydantic import ValidationError
 
     from butfor.counterfactual.settings import Settings
-    from butfor.replay.program.players import RunTools
+    from butfor.replay.cast import RunTools
     from butfor.replay.trace import first_problem
 
     for kind, value in (("judge", packed and packed.judge), ("search", packed and packed.search)):

@@ -6,8 +6,7 @@ from pydantic import Field, JsonValue
 
 from butfor.cache.call import Frozen
 from butfor.cache.provider import Budget, Price
-from butfor.replay.cast import ToolPolicy
-from butfor.replay.program.players import RunTools
+from butfor.replay.cast import RunTools, ToolPolicy
 from butfor.replay.simulator import Schedule
 
 from .rule import Rule

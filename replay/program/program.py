@@ -198,7 +198,7 @@ def _recording(trace: Trace) -> Recording:
             completion = tool_completion(step.reply)
         else:
             completion = heard(spoken_in(step.call), step.reply)
-        completion = completion.model_copy(update={"origin": "recorded"})
+        completion = completion.model_copy(update={"origin": "recorded", "step": step.index})
         recorded.append(Recorded(step.index, stable_call(step.call), completion))
     if not recorded:
         raise ProgramFailed(

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from butfor.replay.inside.asked import KEPT_HEADERS, PATHS
 from butfor.replay.inside.identity import HEADER
-from butfor.replay.inside.intercept import KEPT_HEADERS, PATHS
-from butfor.replay.inside.line import Line
+from butfor.replay.inside.line import Line, now
 from butfor.replay.inside.tape import Tape, as_text
 
 _HOP = frozenset({"host", "connection", "content-length", "accept-encoding", "transfer-encoding", HEADER})
@@ -99,12 +99,12 @@ class Proxy:
         return passed
 
     def _asked(self, socket: str, request: "_Request", head: dict[str, Any], body: bytes) -> "Passed":
-        line = Line(socket)
-        said, given = line.ask(head, body)
+        line = now(Line.opened(socket, loop=False))
+        said, given = now(line.ask(head, body))
         while said["do"] in ("live", "wait"):
             time.sleep(said.get("seconds", 0))
             passed = request.sent(given or body)
-            said, given = line.ask(passed.head, passed.body)
+            said, given = now(line.ask(passed.head, passed.body))
         line.close()
         if said["do"] == "refuse":
             return Passed({"status": 418, "headers": {"x-should-retry": "false"}}, str(said["why"]).encode())
