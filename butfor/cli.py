@@ -76,8 +76,6 @@ def record(
     from . import programs
 
     trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge, proxy=bool(proxy))
-    write(output, trace.to_json())
-    programs.tape(output).unlink()
     print(programs.summary(trace, output), file=sys.stderr)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from butfor.cache.apis.stable import stable_text
-from butfor.cache.errors import ButforError, ProgramFailed
 from butfor.counterfactual.settings import Settings
-from butfor.replay.program.program import Leavings, Program, record
+from butfor.replay.program.program import Leavings, Program
+from butfor.replay.program.recorder import record_to
 from butfor.replay.trace import Fidelity, Trace
 
 
@@ -46,11 +46,6 @@ class Checked(NamedTuple):
         )
 
 
-def tape(output: Path) -> Path:
-    """The file beside a recording that its calls are appended to while it is made."""
-    return output.with_name(f".{output.name}.calls.jsonl")
-
-
 def recorded(
     command: Sequence[str], output: Path, *, timeout: float | None, judge: str | None, proxy: bool = False
 ) -> Trace:
@@ -59,27 +54,7 @@ def recorded(
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
     """
-    if not command:
-        raise ButforError("nothing to record; give the command after --: butfor record -o run.json -- python app.py")
-    beside = tape(output)
-    if beside.exists():
-        raise ButforError(
-            f"{beside} is left from a recording that was cut short, with every call it had made; keep "
-            f"it with "
-            f"`butfor import {beside} -o FILE`, or remove it"
-        )
-    try:
-        return record(
-            command,
-            name=output.name,
-            tape=beside,
-            timeout=timeout,
-            leavings=leavings(judge or ""),
-            proxy=proxy,
-        )
-    except ProgramFailed:
-        beside.unlink(missing_ok=True)
-        raise
+    return record_to(output, command, timeout=timeout, leavings=leavings(judge or ""), proxy=proxy)
 
 
 def summary(trace: Trace, output: Path) -> str:

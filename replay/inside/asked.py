@@ -5,6 +5,7 @@ here once, for synchronous code too (`line.now`).
 """
 
 import contextvars
+import json
 import os
 import re
 import time
@@ -17,6 +18,9 @@ from .tape import Tape, as_text
 
 PATHS = re.compile(r"/(?:chat/completions|responses|messages|api/chat|api/generate|embeddings|api/embed)$")
 """How the path of a request to a model ends."""
+
+_ASKING = frozenset({"messages", "input", "prompt", "previous_response_id", "conversation"})
+"""Fields of which a question to a model has one."""
 
 KEPT_HEADERS = (
     "content-type",
@@ -79,8 +83,17 @@ class Asked(NamedTuple):
 
 
 def ours(method: str, path: str) -> bool:
-    """Whether a request is to a model, and by the program itself."""
+    """Whether a request may be to a model, by its path, and is by the program itself."""
     return bool(os.environ.get("BUTFOR_MODE")) and method == "POST" and not _sending.get() and bool(PATHS.search(path))
+
+
+def asks(body: bytes) -> bool:
+    """Whether the body of such a request asks a model: chat services and forms have paths that end alike."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and not _ASKING.isdisjoint(said)
 
 
 def asked(headers: Any, url: Any, body: bytes) -> Asked:

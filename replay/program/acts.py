@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from butfor.cache.apis import Body, Dialect, dialect_of, heard, parsed, responses
 from butfor.cache.apis.reply import JSON_TYPE, Reply
 from butfor.cache.apis.stable import stable_call, stable_text
-from butfor.cache.call import Call, Completion, Message, Origin, ToolCall
+from butfor.cache.call import Call, Completion, Message, Origin, ToolCall, whole
 from butfor.cache.errors import LogFormatError, ProgramFailed
+from butfor.replay.inside.tape import as_text
 from butfor.replay.reading.assemble import assemble
 from butfor.replay.reading.messages import question_to_tool
 from butfor.replay.trace import Ended, Read, Step, Trace
@@ -88,7 +89,7 @@ def read_entries(text: str, *, name: str) -> Entries:
     entries, partial = [], bool(text) and not text.endswith("\n")
     for line in text.splitlines():
         try:
-            entry = json.loads(line) if line.strip() else None
+            entry = whole(json.loads(line)) if line.strip() else None
         except ValueError:
             partial = True
             continue
@@ -256,24 +257,37 @@ def seed_of(call: Call, text: str) -> str:
     return sha256(call.content_key + text.encode(errors="surrogatepass")).hexdigest()[:24]
 
 
-def request_of(dialect: Dialect, text: str, path: str) -> Body:
-    """The body of a request.
+def text_of(body: bytes) -> str:
+    """A request's body as the tape has it."""
+    return str(as_text("body", body)["body"])
 
-    Raises:
-        LogFormatError: it is no JSON object, so no model could have been asked.
-    """
+
+class Question(NamedTuple):
+    """A request as it is understood."""
+
+    call: Call
+    body: Body
+    """Its conversation in it, where a server keeps that; empty where the request cannot be read."""
+    changed: bool = False
+    """Whether the body is another one than the program sent."""
+
+
+def question(dialect: Dialect, request: str, conversations: Conversations) -> Question:
+    """What a request asks; one that cannot be read is a question in its own words, which is lost to nobody."""
     try:
-        return parsed(text)
-    except ValueError as error:
-        raise LogFormatError(f"a request to {path} ({dialect.NAME}) cannot be read: {error}") from None
+        own = whole(parsed(request))
+        body = conversations.inlined(own)
+        return Question(dialect.call(body), body, body is not own)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        asked = Message(role="user", content=request)
+        return Question(Call(model=f"{dialect.NAME}:", messages=(asked,), params={"wire": {"api": dialect.NAME}}), {})
 
 
 def _llm_act(entry: dict[str, Any], conversations: Conversations) -> Act:
     dialect = dialect_of(entry["path"])
     if dialect is None:
         raise LogFormatError(f"a recorded request went to {entry['path']}, which is no model's")
-    body = conversations.inlined(request_of(dialect, entry["request"], entry["path"]))
-    call = dialect.call(body)
+    asked = question(dialect, entry["request"], conversations)
     reply = Reply(
         status=entry["status"],
         headers=entry.get("headers", {}),
@@ -282,8 +296,8 @@ def _llm_act(entry: dict[str, Any], conversations: Conversations) -> Act:
         broken=entry.get("broken"),
     )
     if dialect is responses:
-        conversations.learn(body, reply)
-    return llm_act(entry, call, heard(dialect, reply), reply, ended=entry["ended"])._replace(origin="recorded")
+        conversations.learn(asked.body, reply)
+    return llm_act(entry, asked.call, heard(dialect, reply), reply, ended=entry["ended"])._replace(origin="recorded")
 
 
 def _step(act: Act, composite: bool) -> Step:

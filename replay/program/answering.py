@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from butfor.cache.apis import Dialect, dialect_of, heard, responses
 from butfor.cache.apis.reply import JSON_TYPE, Reply
-from butfor.cache.call import Call, Completion, Message, ToolCall
+from butfor.cache.call import Call, Completion, Message, ToolCall, whole
 from butfor.cache.errors import ReplayError
 from butfor.cache.provider import Provider
 from butfor.replay.inside.line import frame, read_frame
@@ -30,8 +30,9 @@ from .acts import (
     fingerprint,
     llm_act,
     output_text,
-    request_of,
+    question,
     seed_of,
+    text_of,
     tool_question,
 )
 from .exchange import Exchange
@@ -85,6 +86,7 @@ class Answering:
         """
         try:
             head, body = read_frame(line)
+            head = whole(head)
             if self.error is not None:
                 raise ReplayError("the run has failed already")
             exchange = self._tool_exchange(line, head) if head["kind"] == "tool" else self._exchange(line, head, body)
@@ -122,12 +124,10 @@ class Answering:
         dialect = dialect_of(head["path"])
         if dialect is None:
             raise ReplayError(f"a request to {head['path']} is to no API that butfor knows")
-        own = request_of(dialect, request.decode(), head["path"])
-        body = self._conversations.inlined(own)
-        call = dialect.call(body)
-        call = call.model_copy(update={"agent": head.get("agent") or fingerprint(call)})
-        changed = b"" if body is own else json.dumps(body).encode()
-        return Exchange(line, head, call, dialect=dialect, body=body, request=changed)
+        asked = question(dialect, text_of(request), self._conversations)
+        call = asked.call.model_copy(update={"agent": head.get("agent") or fingerprint(asked.call)})
+        changed = json.dumps(asked.body).encode() if asked.changed else b""
+        return Exchange(line, head, call, dialect=dialect, body=asked.body, request=changed)
 
     def _tool_exchange(self, line: BinaryIO, head: dict[str, Any]) -> Exchange:
         return Exchange(line, head, tool_question(head), composite=head["name"] in self._composites)

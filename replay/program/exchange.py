@@ -13,6 +13,7 @@ from butfor.cache.errors import ProviderError
 from butfor.replay.inside.line import frame, read_frame
 
 from .acts import tool_completion
+from .whole_answer import lacking
 
 _ATTEMPTS = 3
 _LONGEST_WAIT_SECONDS = 30.0
@@ -79,12 +80,13 @@ class Exchange:
             said, body = read_frame(self.line)
             reply = _reply(said, body)
             found = heard(dialect, reply)
-            if found.finish_reason != GARBAGE:
+            wrong = lacking(reply)
+            if found.finish_reason != GARBAGE and wrong is None:
                 return found
-            if reply.status not in _AGAIN:
+            if reply.status not in _AGAIN and wrong is None:
                 break
             do = {"do": "wait", "seconds": _pause(reply, attempt)}
-        what = reply.broken or f"{reply.status}: {' '.join(reply.body.split())[:300]}"
+        what = wrong or reply.broken or f"{reply.status}: {' '.join(reply.body.split())[:300]}"
         raise ProviderError(
             f"{self.call.agent} ({self.call.model}) was asked live at "
             f"{self.head['host']}:{self.head['port']}, and answered {what}; correct that, or let "

@@ -5,7 +5,7 @@ import functools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from ..asked import Ear, asked, ours, response
+from ..asked import Ear, asked, asks, ours, response
 from ..line import awaited, now
 
 
@@ -19,6 +19,8 @@ def _wrapped(module: Any, original: Any, *, loop: bool) -> Any:
         if not ours(request.method, request.url.path):
             return await awaited(original(client, request, **options), loop=loop)
         body = await awaited(request.aread() if loop else request.read(), loop=loop)
+        if not asks(body):
+            return await awaited(original(client, request, **options), loop=loop)
         stream = options.pop("stream", False)
         http = _Http(module, original, client, request, options, loop=loop)
         found = await response(http, asked(request.headers, request.url, body))
