@@ -81,14 +81,20 @@ def record(
     proxy: o.Proxied = None,
 ) -> None:
     """Run a program unmodified and record every call it makes to a model."""
-    from butfor.replay.output import write
+    from butfor.counterfactual.audit import leavings
+    from butfor.replay.program.recorder import record_to
 
     from . import programs
 
-    trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge, proxy=bool(proxy))
-    trace = trace.model_copy(update={"expected": expected, "judge": judge})
-    write(output, trace.to_json())
-    programs.tape(output).unlink()
+    trace = record_to(
+        output,
+        command or (),
+        timeout=time_limit,
+        leavings=leavings(judge or ""),
+        proxy=bool(proxy),
+        expected=expected,
+        judge=judge,
+    )
     print(programs.summary(trace, output), file=sys.stderr)
 
 

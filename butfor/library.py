@@ -13,7 +13,7 @@ from butfor.cache.provider import Provider
 from butfor.cache.store import CallStore, MemoryStore
 from butfor.counterfactual import whatif as what
 from butfor.counterfactual.advice import Advice
-from butfor.counterfactual.audit import Model, Parts, name_of, named_model
+from butfor.counterfactual.audit import Model, Parts, leavings, name_of, named_model
 from butfor.counterfactual.case import Case, Opened, opened, remember
 from butfor.counterfactual.case import pack as packed
 from butfor.counterfactual.intervention import Intervention
@@ -30,7 +30,7 @@ from butfor.replay.output import write
 from butfor.replay.program.program import Program
 from butfor.replay.trace import Outcome, Trace
 
-from .programs import Checked, checked, recorded, tape
+from .programs import Checked, checked
 
 Run: TypeAlias = Trace | Case | str | Path
 """A run: an object, or the path of a log of any format, a native file, or a packed case."""
@@ -221,7 +221,15 @@ def verify(
     return verified(found.case, settings, program, parts)
 
 
-def record(command: Sequence[str], path: str | Path, *, timeout: float | None = None, proxy: bool = False) -> Trace:
+def record(
+    command: Sequence[str],
+    path: str | Path,
+    *,
+    expected: str | None = None,
+    judge: str | None = None,
+    timeout: float | None = None,
+    proxy: bool = False,
+) -> Trace:
     """Run a program unmodified and record every call it makes to a model.
 
     `timeout` is in seconds.
@@ -229,11 +237,10 @@ def record(command: Sequence[str], path: str | Path, *, timeout: float | None = 
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
     """
-    output = Path(path)
-    trace = recorded(command, output, timeout=timeout, proxy=proxy)
-    write(output, trace.to_json())
-    tape(output).unlink()
-    return trace
+    from butfor.replay.program.recorder import record_to
+
+    return record_to(Path(path), command, timeout=timeout, leavings=leavings(judge or ""), proxy=proxy,
+                     expected=expected, judge=judge)  # fmt: skip
 
 
 def trusting(packed: Settings | None, given: Mapping[str, object]) -> Settings | None:

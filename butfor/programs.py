@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from butfor.cache.apis.stable import stable_text
-from butfor.cache.errors import ButforError, ProgramFailed
-from butfor.counterfactual.audit import leavings
 from butfor.replay.executor import rerun
-from butfor.replay.program.program import Program, record
+from butfor.replay.program.program import Program
 from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Fidelity, Trace
 
@@ -54,47 +52,6 @@ class Checked(NamedTuple):
             f"{name}: {state}: {self.calls} calls rebuilt from the log, each answered from it, 0 live; no program ran "
             f"(give it after --) {digest}"
         )
-
-
-def tape(output: Path) -> Path:
-    """The file beside a recording that its calls are appended to while it is made."""
-    return output.with_name(f".{output.name}.calls.jsonl")
-
-
-def recorded(
-    command: Sequence[str],
-    output: Path,
-    *,
-    timeout: float | None = None,
-    judge: str | None = None,
-    proxy: bool = False,
-) -> Trace:
-    """Run a command and record it.
-
-    Raises:
-        ProgramFailed: it could not be started, or it asked no model.
-    """
-    if not command:
-        raise ButforError("nothing to record; give the command after --: butfor record -o run.json -- python app.py")
-    beside = tape(output)
-    if beside.exists():
-        raise ButforError(
-            f"{beside} is left from a recording that was cut short, with every call it had made; keep "
-            f"it with "
-            f"`butfor import {beside} -o FILE`, or remove it"
-        )
-    try:
-        return record(
-            command,
-            name=output.name,
-            tape=beside,
-            timeout=timeout,
-            leavings=leavings(judge or ""),
-            proxy=proxy,
-        )
-    except ProgramFailed:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def summary(trace: Trace, output: Path) -> str:

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, JsonValue, PrivateAttr
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -39,13 +39,33 @@ class Frozen(BaseModel):
         return copied
 
 
+def whole(value: Any) -> Any:
+    """A JSON value whose texts can be written in every encoding of Unicode.
+
+    Half an emoji (a lone surrogate, as JSON may escape one) becomes U+FFFD; two halves that stand together become one.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return value
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    return type(value)(whole(item) for item in value) if type(value) in (list, tuple) else value
+
+
+Whole = Annotated[str, BeforeValidator(whole)]
+"""A text that came from elsewhere."""
+
+
 class ToolCall(Frozen):
     """One call of a tool, as a model asks for it."""
 
-    id: str
+    id: Whole
     """The provider's id of the call; random, and so renamed by first appearance in keys."""
-    name: str
-    arguments: str
+    name: Whole
+    arguments: Whole
     """JSON text as the model wrote it; compared by value where it parses."""
 
 
@@ -53,11 +73,11 @@ class Message(Frozen):
     """One message of a conversation."""
 
     role: Role
-    content: str | tuple[JsonValue, ...] | None = None
+    content: Annotated[str | tuple[JsonValue, ...] | None, BeforeValidator(whole)] = None
     """Text, or content parts (images, audio) kept as the JSON they came as."""
-    name: str | None = None
+    name: Whole | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
+    tool_call_id: Whole | None = None
 
     @property
     def text(self) -> str:
@@ -101,6 +121,32 @@ class Tool(Frozen):
         return sha256(_canonical([self.name, self.description, dict(self.parameters)]).encode()).digest()
 
 
+class Asker(Protocol):
+    """Whoever asks a call and can have it answered in its own way: a running program, by its own model or tool."""
+
+    @property
+    def words(self) -> tuple[Message, ...]:
+        """The messages word for word, where the call's own have placeholders."""
+        ...
+
+    @property
+    def composite(self) -> bool:
+        """Whether it is a tool inside which models are asked, so that it runs, and they are answered one by one."""
+        ...
+
+    def counted(self) -> None:
+        """Take note that an identical call may be looked up now; the order of arrival is kept."""
+        ...
+
+    def live(self) -> "Completion":
+        """The answer of the asker's own model or tool.
+
+        Raises:
+            ProviderError: there is none to be had.
+        """
+        ...
+
+
 class Call(Frozen):
     """One question to a model: everything that can change its answer, and nothing else."""
 
@@ -114,6 +160,18 @@ class Call(Frozen):
     """Who asks; routes the call, and is no part of its identity."""
     step: int | None = None
     """The recorded step that this call acts out again, where the executor knows; no part of its identity."""
+    _asker: Asker | None = PrivateAttr(default=None)
+
+    @property
+    def asker(self) -> Asker | None:
+        """Who can have it answered in its own way; no part of its identity, and never written."""
+        return self._asker
+
+    def asked_by(self, asker: Asker | None) -> "Call":
+        """The call as this asker makes it."""
+        copied = BaseModel.model_copy(self)  # its key stays what it is
+        copied._asker = asker
+        return copied
 
     @cached_property
     def content_key(self) -> bytes:
@@ -158,6 +216,8 @@ class Completion(Frozen):
     raw: str | None = None
     """The provider's own body, returned verbatim where the answer is not edited."""
     origin: Origin = "live"
+    step: int | None = None
+    """The recorded step whose answer this is or takes the place of; never stored."""
 
     @property
     def text(self) -> str:

@@ -56,7 +56,7 @@ class Cached:
             if stored is not None:
                 return stored
             fresh = self._provider.complete(self._seeded(call, occurrence))
-            winner = self._store.add(key, call, fresh)
+            winner = self._store.add(key, call.asked_by(None), fresh)
         return fresh if winner == fresh.as_stored() else winner
 
     def _seeded(self, call: Call, occurrence: int) -> Call:

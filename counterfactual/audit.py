@@ -13,11 +13,9 @@ from butfor.cache.plugin import checked, resolve
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed, Spent
 from butfor.cache.scripted import Scripted
 from butfor.cache.store import CallStore, Tapped
-from butfor.replay.cast import Cast
+from butfor.replay.cast import OWN, Cast, Own, Verbatim
 from butfor.replay.executor import Executor
 from butfor.replay.graph import ancestors
-from butfor.replay.program.answering import Own
-from butfor.replay.program.players import OWN, Players, Verbatim
 from butfor.replay.program.program import Leavings, Program
 from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Outcome, Trace, answering_step, final_answer
@@ -154,20 +152,13 @@ class Audit:
 
     def live(self, sample: int, models: Mapping[str, str]) -> Provider:
         """Who answers in the n-th repeat of a run, with some agents played by other models."""
-        if self._program is not None:
-            return Players(
-                Cached(Verbatim(self._asked), self.store, sample=sample),
-                default=self.settings.model,
-                models={**self.settings.models, **models},
-                tools=self.settings.run_tools,
-                allow=self.parts.allow,
-                params=self.settings.params,
-            )
         return Cast(
-            Cached(self._asked, self.store, sample=sample),
+            Cached(Verbatim(self._asked), self.store, sample=sample),
             default=self.settings.model,
             models={**self.settings.models, **models},
             tools=self.settings.tools,
+            run_tools=self.settings.run_tools,
+            allow=self.parts.allow,
             params=self.settings.params,
         )
 

@@ -8,8 +8,7 @@ from pydantic import Field, JsonValue, ValidationError
 from butfor.cache.call import Frozen
 from butfor.cache.errors import ButforError
 from butfor.cache.provider import Budget, Price
-from butfor.replay.cast import ToolPolicy
-from butfor.replay.program.players import RunTools
+from butfor.replay.cast import RunTools, ToolPolicy
 from butfor.replay.simulator import Schedule
 from butfor.replay.trace import first_problem
 

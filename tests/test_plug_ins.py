@@ -62,7 +62,7 @@ def test_an_argument_after_a_colon(run: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("no_such_module:thing", "cannot be imported"),
+        ("no_such_module:thing", "no {kind} is called 'no_such_module'"),
         ("plug_ins:nothing", "has no 'nothing'"),
         ("nonsense", f"no {{kind}} is called 'nonsense'"),  # noqa: F541
         ("plug_ins:__doc__", "is str"),

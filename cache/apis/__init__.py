@@ -14,8 +14,22 @@ from .common import CUT, GARBAGE, Body, empty
 from .reply import Reply
 from .stable import stable_call
 
-__all__ = ["CODECS", "CUT", "GARBAGE", "Body", "Codec", "heard", "parsed", "recognise", "rewritten", "spoken_in",
-           "stable_call"]  # fmt: skip
+__all__ = [
+    "CODECS",
+    "CUT",
+    "GARBAGE",
+    "UNREADABLE",
+    "Body",
+    "Codec",
+    "asking",
+    "codec_at",
+    "heard",
+    "parsed",
+    "recognise",
+    "rewritten",
+    "spoken_in",
+    "stable_call",
+]
 
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError)
 """What a reader may raise of a body that is not what its API says."""
@@ -83,6 +97,11 @@ def recognise(path: str, body: object) -> tuple[Codec, Body] | None:
             located = getattr(codec, "located", None)
             return codec, {**body, **located(path)} if located else body
     return None
+
+
+def codec_at(path: str) -> Codec | None:
+    """The protocol whose requests go to a path, whatever their bodies; `None` where no model is asked there."""
+    return next((codec for codec in CODECS if codec.PATH.search(path)), None)
 
 
 def spoken_in(call: Call) -> Codec:

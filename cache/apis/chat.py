@@ -60,7 +60,13 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
     listed = {"tools": [written_tool(t) for t in asked.tools]} if asked.tools else {}
     own = without(own_params(asked, NAME), "stream_options")
-    return {"model": model, "messages": [written(m) for m in asked.messages], **portable_params(asked), **own, **listed}
+    return {
+        "model": model,
+        "messages": [written(m) for m in asked.messages],
+        **portable_params(asked),
+        **own,
+        **listed,
+    }
 
 
 def completion(values: list[Any]) -> Completion:
@@ -124,7 +130,11 @@ def whole(values: list[Any]) -> dict[str, Any]:
     first = next((v for v in found if v.get("choices")), None)
     if first is None:
         raise ValueError("no choices")
-    return first if "message" in first["choices"][0] else _joined(found)
+    if "message" in first["choices"][0]:
+        return first
+    if "delta" not in first["choices"][0]:
+        raise ValueError("a choice without a message")
+    return _joined(found)
 
 
 def messages(listed: Iterable[Body]) -> list[Message]:
@@ -158,7 +168,8 @@ def said(m: Body) -> Message:
 def written(m: Message) -> dict[str, Any]:
     """A message as the API takes it."""
     parts = parts_of(m)
-    only_text = all(part["type"] == "text" for part in parts)
+    listed = isinstance(m.content, tuple) and not wire_of(m) and parts == list(m.content)
+    only_text = not listed and all(part["type"] == "text" for part in parts)
     content: Any = text_of(m) if only_text else parts  # "" in place of null, which many servers reject
     wire: dict[str, Any] = {"role": m.role, "content": content}
     if m.name and m.role != "tool":

@@ -55,11 +55,7 @@ def path(model: str, *, stream: bool = False) -> str:
 def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
     given = portable_params(asked)
-    params = {
-        k: given[k]
-        for k in ("temperature", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
-        if k in given
-    }
+    params: dict[str, Any] = {k: given[k] for k in _SHARED if k in given}
     params |= {new: given[old] for new, old in _PARAMS.items() if old in given}
     if isinstance(params.get("stop_sequences"), str):
         params["stop_sequences"] = [params["stop_sequences"]]

@@ -211,9 +211,14 @@ def portable_params(call: Call) -> dict[str, Any]:
 
 
 def own_params(call: Call, api: str) -> dict[str, Any]:
-    """The parameters that only one API understands, where the call was made in it."""
+    """The parameters besides: those of its own API, where the call was made in it, and what a person added for the one
+    service that is asked (`repeat_penalty`, `top_k` …).
+    """
+    known = (*PORTABLE, *INERT_PARAMS, "wire", "stream")
+    added = {k: v for k, v in call.params.items() if k not in known and v is not None}
     wire = call.params.get("wire")
-    return without(wire, "api", "tool_settings") if isinstance(wire, dict) and wire.get("api") == api else {}
+    own = without(wire, "api", "tool_settings") if isinstance(wire, dict) and wire.get("api") == api else {}
+    return {**own, **added}
 
 
 def _count(value: object) -> int:

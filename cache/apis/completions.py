@@ -5,7 +5,17 @@ from typing import Any
 
 from butfor.cache.call import Call, Completion, Usage
 
-from .common import Body, make_call, message, own_params, portable_params, text_in, text_of, tokens, without
+from .common import (
+    Body,
+    make_call,
+    message,
+    own_params,
+    portable_params,
+    text_in,
+    text_of,
+    tokens,
+    without,
+)
 from .reply import Reply, events_reply, json_reply
 
 NAME = "completions"
@@ -36,7 +46,12 @@ def path(model: str, *, stream: bool = False) -> str:
 def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
     prompt = "\n\n".join(text_of(m) for m in asked.messages)
-    return {"model": model, "prompt": prompt, **portable_params(asked), **own_params(asked, NAME)}
+    return {
+        "model": model,
+        "prompt": prompt,
+        **portable_params(asked),
+        **own_params(asked, NAME),
+    }
 
 
 def completion(values: list[Any]) -> Completion:

@@ -2,17 +2,13 @@
 
 import os
 import shutil
-import signal
 import site
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from butfor.cache.apis import heard, spoken_in
 from butfor.cache.apis.stable import stable_call
@@ -23,14 +19,13 @@ from butfor.replay.trace import Ended, Trace
 
 from .acts import read_entries, recorded_acts, to_trace, tool_completion
 from .answering import Answering
+from .process import LARGEST_OUTPUT_BYTES, carry_out, stopped_by_signals
 from .proxy import Proxy
 
 _INJECTED = Path(__file__).parents[1] / "inside" / "start"
 _LINKED = frozenset({".git", ".venv", "venv", "node_modules", ".tox", ".nox"})
 _LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 _LARGEST_COPY_BYTES = 500 * 2**20
-_LARGEST_OUTPUT_BYTES = 2 * 2**20
-_GRACE_SECONDS = 2.0
 _LAST_LINES = 8
 _TEST_SECONDS = 600.0
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -43,16 +38,6 @@ class Leavings(NamedTuple):
     """Paths in the working directory."""
     tests: tuple[str, ...] = ()
     """Pytest nodes, run in the working directory when the program has ended."""
-
-
-class _Ran(NamedTuple):
-    """How a process ended."""
-
-    status: int
-    output: str
-    errors: str
-    late: bool
-    """Whether it was ended because its time was over."""
 
 
 class Program:
@@ -129,7 +114,7 @@ class Program:
                         "BUTFOR_SOCKET": answering.socket,
                         "BUTFOR_OFFLINE": "1" if offline else "",
                     }
-                ran = _carry_out(self._command, work, environment, timeout=self._timeout, stop=answering.failed)
+                ran = carry_out(self._command, work, environment, timeout=self._timeout, stop=answering.failed)
             if answering.error is not None:
                 raise answering.error
             if ran.late:
@@ -172,9 +157,10 @@ def record(
         else:
             ours = injected() | {"BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
         environment = {**os.environ, **ours}
-        ran = _carry_out(command, Path.cwd(), environment, timeout=timeout, shown=True)
-    left = _left(leavings or Leavings(), Path.cwd(), environment)
-    ended = Ended(status=ran.status, output=ran.output, partial=ran.late, **left)
+        stop = stack.enter_context(stopped_by_signals())
+        ran = carry_out(command, Path.cwd(), environment, timeout=timeout, stop=stop, shown=True)
+    left = {} if ran.interrupted else _left(leavings or Leavings(), Path.cwd(), environment)
+    ended = Ended(status=ran.status, output=ran.output, partial=ran.cut, **left)
     return from_tape(tape, name=name, ended=ended)
 
 
@@ -198,7 +184,7 @@ def _recording(trace: Trace) -> Recording:
             completion = tool_completion(step.reply)
         else:
             completion = heard(spoken_in(step.call), step.reply)
-        completion = completion.model_copy(update={"origin": "recorded"})
+        completion = completion.model_copy(update={"origin": "recorded", "step": step.index})
         recorded.append(Recorded(step.index, stable_call(step.call), completion))
     if not recorded:
         raise ProgramFailed(
@@ -269,89 +255,17 @@ def _environment(home: Path) -> dict[str, str]:
     return {**os.environ, **user_packages, **keys, **kept, "HOME": str(home)}
 
 
-def _carry_out(
-    command: Sequence[str],
-    directory: Path,
-    environment: Mapping[str, str],
-    *,
-    timeout: float | None,
-    stop: threading.Event | None = None,
-    shown: bool = False,
-) -> _Ran:
-    """Run a command to its end, or until it is stopped or too slow; nothing it started is left running."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        streams: dict[str, int | IO[bytes]]
-        streams = {"stdout": subprocess.PIPE} if shown else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
-        try:
-            process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
-                list(command), cwd=directory, env=dict(environment), start_new_session=not shown, **streams
-            )
-        except OSError as error:
-            raise ProgramFailed(f"{command[0]} cannot be started: {error.strerror or error}") from None
-        pump = threading.Thread(target=_pump, args=(process.stdout, out), daemon=True) if shown else None
-        if pump:
-            pump.start()
-        late = _wait(process, timeout, stop)
-        if not shown:
-            _end_group(process.pid)
-        if pump and process.stdout:
-            pump.join(_GRACE_SECONDS)  # something that the program left running may hold its output open
-            if not pump.is_alive():
-                process.stdout.close()
-        return _Ran(process.returncode, _text(out), _text(err), late)
-
-
-def _wait(process: "subprocess.Popen[bytes]", timeout: float | None, stop: threading.Event | None) -> bool:
-    """Wait for the end; whether the time limit came first."""
-    limit = None if timeout is None else time.monotonic() + timeout
-    pause = 0.002
-    while process.poll() is None:
-        over = limit is not None and time.monotonic() > limit
-        if over or (stop is not None and stop.is_set()):
-            process.terminate()
-            try:
-                process.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            return over
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
-    return False
-
-
-def _end_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def _pump(source: IO[bytes], out: IO[bytes]) -> None:
-    """Show what a program prints, and keep it."""
-    while chunk := source.read1(65_536):  # type: ignore[attr-defined]
-        out.write(chunk)
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
-
-
-def _text(file: IO[bytes]) -> str:
-    file.flush()
-    file.seek(0)
-    return file.read(_LARGEST_OUTPUT_BYTES).decode(errors="backslashreplace")
-
-
 def _left(leavings: Leavings, work: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     files = {}
     for name in leavings.files:
         path = work / name
         if path.is_file():
-            files[name] = path.read_bytes()[:_LARGEST_OUTPUT_BYTES].decode(errors="backslashreplace")
+            files[name] = path.read_bytes()[:LARGEST_OUTPUT_BYTES].decode(errors="backslashreplace")
     plain = {k: v for k, v in environment.items() if not k.startswith("BUTFOR_")}
     tests = {}
     for node in leavings.tests:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", node]
-        tests[node] = _carry_out(command, work, plain, timeout=_TEST_SECONDS).status == 0
+        tests[node] = carry_out(command, work, plain, timeout=_TEST_SECONDS).status == 0
     return {"files": files, "tests": tests}
 
 

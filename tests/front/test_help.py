@@ -1,4 +1,4 @@
-"""`--help` shows every default as it is, groups the options, and lists the commands in the order in which they are met."""
+"""`--help` shows every default as it is, groups the options, and lists the commands as they are met."""
 
 import re
 

@@ -9,10 +9,10 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from ..line import AsyncLine, Line
+from ..line import Line, awaited, now
 from ..tape import Tape
 
 _current: "contextvars.ContextVar[str | None]" = contextvars.ContextVar("butfor_tool", default=None)
@@ -34,51 +34,35 @@ def _same(value: Any) -> Any:
 async def acting(
     name: str,
     arguments: str,
-    run: "Callable[[], Awaitable[Any]]",
+    run: "Callable[[], Any]",
     *,
     dump: "Callable[[Any], Any]" = _same,
     load: "Callable[[Any], Any]" = _same,
+    loop: bool = True,
 ) -> Any:
-    """Carry out an asynchronous tool call; `dump` and `load` turn its result into JSON and back."""
+    """Carry out a tool call; `dump` and `load` turn its result into JSON and back.
+
+    `run` returns what to await; without `loop` the result itself, and then nothing here is waited for.
+    """
     if not os.environ.get("BUTFOR_MODE"):
-        return await run()
+        return await awaited(run(), loop=loop)
     doing = _Doing(name, arguments, dump, load)
     if os.environ.get("BUTFOR_MODE") != "replay":
         with doing:
-            return doing.ran(await run())
-    line = await AsyncLine.opened(os.environ["BUTFOR_SOCKET"])
+            return doing.ran(await awaited(run(), loop=loop))
+    line = await Line.opened(os.environ["BUTFOR_SOCKET"], loop=loop)
     said, body = await line.ask(doing.head, b"")
     if said["do"] == "run":
         with doing:
-            doing.ran(await run())
+            doing.ran(await awaited(run(), loop=loop))
         said, body = await line.ask(*doing.report)
     line.close()
     return doing.result(said, body)
 
 
-def acting_now(
-    name: str,
-    arguments: str,
-    run: "Callable[[], Any]",
-    *,
-    dump: "Callable[[Any], Any]" = _same,
-    load: "Callable[[Any], Any]" = _same,
-) -> Any:
-    """Carry out a tool call."""
-    if not os.environ.get("BUTFOR_MODE"):
-        return run()
-    doing = _Doing(name, arguments, dump, load)
-    if os.environ.get("BUTFOR_MODE") != "replay":
-        with doing:
-            return doing.ran(run())
-    line = Line(os.environ["BUTFOR_SOCKET"])
-    said, body = line.ask(doing.head, b"")
-    if said["do"] == "run":
-        with doing:
-            doing.ran(run())
-        said, body = line.ask(*doing.report)
-    line.close()
-    return doing.result(said, body)
+def acting_now(name: str, arguments: str, run: "Callable[[], Any]", **forms: "Callable[[Any], Any]") -> Any:
+    """Carry out the tool call of synchronous code."""
+    return now(acting(name, arguments, run, loop=False, **forms))
 
 
 class _Doing:

@@ -12,9 +12,8 @@ from butfor.cache.errors import Divergence
 from butfor.cache.provider import Cached
 from butfor.cache.store import MemoryStore
 from butfor.counterfactual.intervention import Intervention, treated
+from butfor.replay.cast import Cast, Own
 from butfor.replay.executor import rerun
-from butfor.replay.program.answering import Own
-from butfor.replay.program.players import Players
 from butfor.replay.program.program import Program, record
 from butfor.replay.trace import read_trace
 
@@ -81,7 +80,7 @@ def test_a_program_behind_the_proxy(server: ModelServer, tmp_path: Path, monkeyp
     ]
     program = Program(COMMAND, proxy=True)
     correction = Intervention(kind="given", step=0, output="The population is 2,102,650")
-    live = Players(Cached(Own(), MemoryStore()))
+    live = Cast(Cached(Own(), MemoryStore()))
     again = rerun(trace, treated(trace, [correction]), executor=program, live=live)
     assert [step.origin for step in again.steps] == ["edited", "live", "live"]
     assert "2,102,650" in again.steps[2].output
