@@ -115,7 +115,7 @@ def _check_program(trace: "Trace", log: Path, command: list[str], settings: "Set
 
     checked = programs.check(trace, command, settings)
     if as_json:
-        print_json(checked.as_json(trace.fidelity))
+        print_json(checked.as_json())
     else:
         print(checked.sentence(log.name))
     raise typer.Exit(0 if checked.same else 1)

@@ -1,49 +1,15 @@
 """Commands on the user's own program: record it, check it, and say how a changed run of it is carried out."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from butfor.cache.apis.stable import stable_text
 from butfor.counterfactual.settings import Settings
+from butfor.replay.program.check import Checked
+from butfor.replay.program.check import check as checked
 from butfor.replay.program.program import Leavings, Program
 from butfor.replay.program.recorder import record_to
-from butfor.replay.trace import Fidelity, Trace
-
-
-class Checked(NamedTuple):
-    """What a replay with no edits came to."""
-
-    again: Trace
-    calls: int
-    differences: tuple[str, ...]
-    """What differs from the recorded run, a sentence each."""
-
-    @property
-    def same(self) -> bool:
-        """Whether it was the same run."""
-        return not self.differences
-
-    def as_json(self, fidelity: Fidelity) -> dict[str, object]:
-        """The same as JSON."""
-        return {
-            "identical": self.same,
-            "calls": self.calls,
-            "hits": self.calls,
-            "sha256": self.again.digest,
-            "fidelity": fidelity,
-            "differences": self.differences,
-        }
-
-    def sentence(self, name: str) -> str:
-        """The same in words."""
-        verdict = "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
-        return (
-            f"{name}: {self.calls} calls, each answered from the recording while the program ran again "
-            f"offline, 0 live; "
-            f"{verdict} (sha256 {self.again.digest})"
-        )
+from butfor.replay.trace import Trace
 
 
 def recorded(
@@ -85,20 +51,7 @@ def check(trace: Trace, command: Sequence[str], settings: Settings) -> Checked:
     Raises:
         Divergence: it asked something that was not recorded.
     """
-    executor = Program(command, timeout=settings.time_limit, proxy=settings.proxy)
-    again = executor.check(trace)
-    differences = tuple(_differences(trace, again))
-    return Checked(again if differences else trace, len(executor.recording(trace).recorded), differences)
-
-
-def _differences(trace: Trace, again: Trace) -> Iterator[str]:
-    if again.steps != trace.steps:
-        yield f"{len(trace.steps)} steps were recorded, and {len(again.steps)} came about"
-    if trace.ended and again.ended:
-        if stable_text(again.ended.output) != stable_text(trace.ended.output):
-            yield "it printed something else"
-        if again.ended.status != trace.ended.status:
-            yield f"it ended with status {again.ended.status}, not {trace.ended.status}"
+    return checked(trace, command, timeout=settings.time_limit, proxy=settings.proxy)
 
 
 def leavings(judge: str) -> Leavings:

@@ -7,7 +7,14 @@ from butfor.cache.apis.stable import stable_text
 from butfor.cache.call import Frozen
 from butfor.replay.trace import Trace
 
+from .namespace import Closed
 from .program import Program
+
+_CLOSED = {
+    "kernel": "closed by the kernel",
+    "python": "closed by Python only",
+    "not held": "its network was not held",
+}
 
 
 class Checked(Frozen):
@@ -17,6 +24,8 @@ class Checked(Frozen):
     """The recorded run where it came about again, else the run that did."""
     calls: int
     """Recorded calls, each of which was answered from the recording."""
+    closed: Closed
+    """What kept it off the network."""
     differences: tuple[str, ...] = ()
     """What differs from the recorded run, a sentence each."""
 
@@ -24,6 +33,26 @@ class Checked(Frozen):
     def same(self) -> bool:
         """Whether it was the same run."""
         return not self.differences
+
+    def as_json(self) -> dict[str, object]:
+        """The same as JSON."""
+        return {
+            "identical": self.same,
+            "calls": self.calls,
+            "hits": self.calls,
+            "sha256": self.again.digest,
+            "fidelity": self.again.fidelity,
+            "closed": self.closed,
+            "differences": self.differences,
+        }
+
+    def sentence(self, name: str) -> str:
+        """The same in words."""
+        verdict = "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
+        return (
+            f"{name}: {self.calls} calls, each answered from the recording while the program ran again offline "
+            f"({_CLOSED[self.closed]}), 0 live; {verdict} (sha256 {self.again.digest})"
+        )
 
 
 def check(
@@ -33,18 +62,21 @@ def check(
     directory: Path | None = None,
     timeout: float = 600.0,
     proxy: bool = False,
+    reach: Sequence[str] = (),
 ) -> Checked:
     """Run a command again, offline, and hold it against the recorded run; `timeout` is in seconds.
+
+    `reach` are addresses of this machine, `HOST:PORT` each, that the program may use all the same.
 
     Raises:
         Divergence: it asked something that was not recorded.
         ProgramFailed: it could not be started, ran too long, or asked nothing.
     """
-    program = Program(command, directory=directory, timeout=timeout, proxy=proxy)
+    program = Program(command, directory=directory, timeout=timeout, proxy=proxy, reach=reach)
     again = program.check(trace)
     differences = tuple(_differences(trace, again))
     calls = len(program.recording(trace).recorded)
-    return Checked(again=again if differences else trace, calls=calls, differences=differences)
+    return Checked(again=again if differences else trace, calls=calls, closed=program.closed, differences=differences)
 
 
 def _differences(trace: Trace, again: Trace) -> Iterator[str]:

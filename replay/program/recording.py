@@ -9,7 +9,8 @@ from butfor.cache.errors import ProgramFailed
 from butfor.replay.inside import intercept
 from butfor.replay.trace import Ended, write_atomically
 
-from .program import from_tape, injected
+from .program import from_tape
+from .workspace import injected
 
 
 @contextmanager
