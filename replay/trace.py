@@ -16,6 +16,8 @@ from butfor.cache.apis.reply import Reply
 from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
 
+from .world import World
+
 Fidelity = Literal["wire", "messages", "transcript"]
 """What the log holds: full requests, the messages each step was given, or outputs only."""
 
@@ -145,6 +147,8 @@ class Trace(Frozen):
     source: Source
     ended: Ended | None = None
     """How the program ended, where one made the run."""
+    world: World | None = None
+    """What the program found around it, where one made the run."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Trace":

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from butfor.cache.apis.stable import stable_text
 from butfor.cache.call import Frozen
 from butfor.replay.trace import Trace
+from butfor.replay.world import World
 
 from .namespace import Closed
 from .program import Program
+from .same import first_difference, pattern
 
+_SHOWN = 200
 _CLOSED = {
     "kernel": "closed by the kernel",
     "python": "closed by Python only",
@@ -63,16 +65,20 @@ def check(
     timeout: float = 600.0,
     proxy: bool = False,
     reach: Sequence[str] = (),
+    hold: bool = True,
+    ignore: Sequence[str] = (),
 ) -> Checked:
     """Run a command again, offline, and hold it against the recorded run; `timeout` is in seconds.
 
-    `reach` are addresses of this machine, `HOST:PORT` each, that the program may use all the same.
+    `reach` are addresses of this machine, `HOST:PORT` each, that the program may use all the same. With
+    `hold` it finds the world that it was recorded in; `ignore` are regular expressions that join those of the run.
 
     Raises:
         Divergence: it asked something that was not recorded.
         ProgramFailed: it could not be started, ran too long, or asked nothing.
     """
-    program = Program(command, directory=directory, timeout=timeout, proxy=proxy, reach=reach)
+    trace = ignoring(trace, ignore)
+    program = Program(command, directory=directory, timeout=timeout, proxy=proxy, reach=reach, hold=hold)
     again = program.check(trace)
     differences = tuple(_differences(trace, again))
     calls = len(program.recording(trace).recorded)
@@ -83,7 +89,21 @@ def _differences(trace: Trace, again: Trace) -> Iterator[str]:
     if again.steps != trace.steps:
         yield f"{len(trace.steps)} steps were recorded, and {len(again.steps)} came about"
     if trace.ended and again.ended:
-        if stable_text(again.ended.output) != stable_text(trace.ended.output):
-            yield "it printed something else"
+        ignore = trace.world.ignore if trace.world else ()
+        lines = first_difference(trace.ended.output, again.ended.output, ignore)
+        if lines:
+            recorded, now = (repr(line[:_SHOWN]) for line in lines)
+            yield f"it printed something else: {recorded} was recorded, {now} came about"
         if again.ended.status != trace.ended.status:
             yield f"it ended with status {again.ended.status}, not {trace.ended.status}"
+
+
+def ignoring(trace: Trace, ignore: Sequence[str]) -> Trace:
+    """The run with more patterns of what differs by itself.
+
+    Raises:
+        ButforError: one is no regular expression.
+    """
+    new = tuple(one for one in ignore if pattern(one) and (trace.world is None or one not in trace.world.ignore))
+    world = trace.world or World()
+    return trace.model_copy(update={"world": world.model_copy(update={"ignore": world.ignore + new})}) if new else trace

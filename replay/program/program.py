@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from butfor.cache.apis import heard, spoken_in
-from butfor.cache.apis.stable import stable_call
 from butfor.cache.errors import ProgramFailed
 from butfor.cache.provider import Offline, Provider
 from butfor.replay.replayed import Edits, Recorded, Recording, Replayed
 from butfor.replay.trace import Ended, Trace
+from butfor.replay.world import World
 
 from .acts import read_entries, recorded_acts, to_trace, tool_completion
 from .answering import Answering
 from .namespace import Closed, Doors, Namespace, address, available
 from .process import LARGEST_OUTPUT_BYTES, Ran, carry_out, stopped_by_signals
 from .proxy import Proxy
+from .same import pattern, recognised
+from .snapshot import put_back
+from .surroundings import Watch, given, held
 from .workspace import Workspace, from_copy, injected
 
 _LAST_LINES = 8
@@ -42,7 +45,7 @@ class Program:
     Each run has a process, a home directory and a copy of the working directory of its own, at the directory's
     own path where bubblewrap can be had. `offline` closes the network, but for the loopback addresses (`HOST:PORT`)
     in `reach`; `closed` says what holds it. `timeout` is in seconds. With `proxy` the calls come through a loopback
-    server, for programs that are not Python.
+    server, for programs that are not Python. With `hold` the program finds the world that it was recorded in.
 
     Raises:
         ButforError: `reach` names no loopback address.
@@ -58,8 +61,10 @@ class Program:
         offline: bool = False,
         proxy: bool = False,
         reach: Sequence[str] = (),
+        hold: bool = True,
     ) -> None:
         self._proxy = proxy
+        self._hold = hold
         self._directory = (directory or Path.cwd()).absolute()
         self._command = tuple(command)
         self._timeout = timeout
@@ -113,8 +118,10 @@ class Program:
             raise ProgramFailed(f"{self._command[0]} cannot be started: No such file or directory")
         with tempfile.TemporaryDirectory(prefix="butfor-run-", ignore_cleanup_errors=True) as folder:
             work = Workspace(self._directory, Path(folder))
+            world = trace.world or World() if self._hold else World()
+            put_back(world, work.copy)
             with Answering(trace, recording, provider) as answering:
-                ran, environment = self._ran(work, answering, offline=offline)
+                ran, environment = self._ran(work, world, answering, offline=offline)
             if answering.error is not None:
                 raise answering.error
             if ran.late:
@@ -131,11 +138,13 @@ class Program:
         if all(step is not None for step in steps) and len(steps) == len(recording.recorded):
             return trace.model_copy(update={"ended": ended})
         again = to_trace(answering.acts, name=trace.source.name, ended=ended, expected=trace.expected)
-        return again.model_copy(update={"task": trace.task, "team": trace.team})
+        return again.model_copy(update={"task": trace.task, "team": trace.team, "world": trace.world})
 
-    def _ran(self, work: Workspace, answering: Answering, *, offline: bool) -> tuple[Ran, dict[str, str]]:
+    def _ran(self, work: Workspace, world: World, answering: Answering, *, offline: bool) -> tuple[Ran, dict[str, str]]:
         """How the command ended, and the environment that it had."""
-        environment = work.environment(offline=offline, reach=tuple(self._reach))
+        environment = work.environment(offline=offline, reach=tuple(self._reach)) | held(world, offline=offline)
+        for name in (name for name, value in world.environment.items() if value is None):
+            environment.pop(name, None)
         with ExitStack() as stack:
             doors = dict(self._reach)
             if self._proxy:
@@ -157,7 +166,8 @@ class Program:
                 work.link()
                 command, at = [from_copy(part, self._directory) for part in self._command], work.copy
                 environment["PWD"] = str(work.copy)
-            ran = carry_out(command, at, environment, timeout=self._timeout, stop=answering.failed)
+            stdin = stack.enter_context(given(world)).file if world.stdin is not None else None
+            ran = carry_out(command, at, environment, timeout=self._timeout, stop=answering.failed, stdin=stdin)
         return ran, environment
 
 
@@ -169,42 +179,53 @@ def record(
     timeout: float | None = None,
     leavings: Leavings | None = None,
     proxy: bool = False,
+    hold: bool = True,
+    ignore: Sequence[str] = (),
 ) -> Trace:
     """Run a command as it is, and record what it asks; what it prints goes where it always goes.
 
     `tape` is the file that calls are appended to while it runs; with `proxy`, they come through a loopback
-    server.
+    server. With `hold`, what the program finds around it is noted, so that replays find the same; `ignore` are
+    regular expressions of what will differ all the same.
 
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
     """
+    for one in ignore:
+        pattern(one)
     tape.touch(mode=0o600)
+    directory = Path.cwd()
     with ExitStack() as stack:
         if proxy:
             ours = stack.enter_context(Proxy(tape=tape.absolute())).environment
         else:
             ours = injected() | {"BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
-        environment = {**os.environ, **ours}
+        watch = stack.enter_context(Watch(directory, apart=tape.absolute())) if hold else None
+        environment = {**os.environ, **ours, **(watch.environment if watch else {})}
         stop = stack.enter_context(stopped_by_signals())
-        ran = carry_out(command, Path.cwd(), environment, timeout=timeout, stop=stop, shown=True)
-    left = {} if ran.interrupted else _left(leavings or Leavings(), Path.cwd(), environment)
+        stdin = watch.stdin if watch else None
+        ran = carry_out(command, directory, environment, timeout=timeout, stop=stop, shown=True, stdin=stdin)
+        world = (watch.world() if watch else World()).model_copy(update={"ignore": tuple(ignore)})
+    left = {} if ran.interrupted else _left(leavings or Leavings(), directory, environment)
     ended = Ended(status=ran.status, output=ran.output, partial=ran.cut, **left)
-    return from_tape(tape, name=name, ended=ended)
+    return from_tape(tape, name=name, ended=ended, world=world)
 
 
-def from_tape(tape: Path, *, name: str, ended: Ended) -> Trace:
+def from_tape(tape: Path, *, name: str, ended: Ended, world: World | None = None) -> Trace:
     """The trace of the calls on a tape.
 
     Raises:
         ProgramFailed: there are none.
     """
-    entries, partial = read_entries(tape.read_text(encoding="utf-8"), name=tape.name)
-    partial = partial or ended.partial
-    return to_trace(recorded_acts(entries), name=name, ended=ended.model_copy(update={"partial": partial}))
+    read = read_entries(tape.read_text(encoding="utf-8"), name=tape.name)
+    partial = read.partial or ended.partial
+    trace = to_trace(recorded_acts(read.entries), name=name, ended=ended.model_copy(update={"partial": partial}))
+    return trace.model_copy(update={"world": world and world.model_copy(update={"environment": read.environment})})
 
 
 def _recording(trace: Trace) -> Recording:
     recorded = []
+    ignore = trace.world.ignore if trace.world else ()
     for step in trace.steps:
         if step.call is None or step.reply is None:
             continue
@@ -213,7 +234,7 @@ def _recording(trace: Trace) -> Recording:
         else:
             completion = heard(spoken_in(step.call), step.reply)
         completion = completion.model_copy(update={"origin": "recorded", "step": step.index})
-        recorded.append(Recorded(step.index, stable_call(step.call), completion))
+        recorded.append(Recorded(step.index, recognised(step.call, ignore), completion))
     if not recorded:
         raise ProgramFailed(
             f"{trace.source.name or 'the run'} was not recorded from a program, so no program can be run "

@@ -22,11 +22,15 @@ def record_to(
     timeout: float | None = None,
     leavings: Leavings | None = None,
     proxy: bool = False,
+    hold: bool = True,
+    ignore: Sequence[str] = (),
 ) -> Trace:
     """Run a command, record it and write the run; `timeout` is in seconds.
 
     A program that is cut short, by its time limit or by a signal to butfor, is ended, and the run holds what came,
     marked partial. Where even that fails, the tape stays, and can be imported.
+
+    `hold` and `ignore` are those of `record`.
 
     Raises:
         ButforError: there is no command, or the tape of another recording is in the way.
@@ -42,7 +46,16 @@ def record_to(
         )
     try:
         with stopped_by_signals():  # a second Ctrl-C must not stop the writing
-            trace = record(command, name=output.name, tape=tape, timeout=timeout, leavings=leavings, proxy=proxy)
+            trace = record(
+                command,
+                name=output.name,
+                tape=tape,
+                timeout=timeout,
+                leavings=leavings,
+                proxy=proxy,
+                hold=hold,
+                ignore=ignore,
+            )
             write_atomically(output, trace.to_json())
     except ProgramFailed:
         if tape.exists() and not tape.stat().st_size:

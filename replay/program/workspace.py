@@ -1,7 +1,6 @@
 """What one run has of its own: a copy of the working directory, a home, an environment without keys."""
 
 import os
-import re
 import shutil
 import site
 import stat
@@ -9,17 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from butfor.cache.errors import ProgramFailed
+from butfor.replay.inside.held import SECRET
 
 _INJECTED = Path(__file__).parents[1] / "inside" / "start"
-_LENT = frozenset({".venv", "venv", "node_modules", ".tox", ".nox"})
+LENT = frozenset({".venv", "venv", "node_modules", ".tox", ".nox"})
 """Folders that are not copied, but lent as they are: installed code."""
-_LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+"""Folders that no run needs."""
 _LARGEST_COPY_BYTES = 500 * 2**20
 _LARGEST_HISTORY_BYTES = 50 * 2**20
 """A larger `.git` is lent and not copied."""
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 """Without these, some clients do not start."""
-_SECRET = re.compile(r"(?:^|_)(?:API_?KEY|KEY|KEY_ID|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 _BLANK = "none"
 
 
@@ -49,7 +49,7 @@ class Workspace:
 
     def _skip(self, folder: str, names: list[str]) -> set[str]:
         at = Path(folder)
-        left = {name for name in names if name in _LEFT_OUT or _is_special(at / name)}
+        left = {name for name in names if name in LEFT_OUT or _is_special(at / name)}
         lent = {name for name in names if name not in left and self._is_lent(at / name)}
         self.lent += sorted(str((at / name).relative_to(self._directory)) for name in lent)
         self._size += sum(_size(at / name) for name in names if name not in left | lent)
@@ -65,7 +65,7 @@ class Workspace:
             return False
         if path.name == ".git":
             return sum(_size(file) for file in path.rglob("*")) > _LARGEST_HISTORY_BYTES
-        return path.name in _LENT or (path / "pyvenv.cfg").exists()
+        return path.name in LENT or (path / "pyvenv.cfg").exists()
 
     def environment(self, *, offline: bool, reach: Sequence[str] = ()) -> dict[str, str]:
         """The environment of a run: a home of its own and, offline, no key that is worth anything.
@@ -102,11 +102,6 @@ def injected() -> dict[str, str]:
     }
 
 
-def is_secret(name: str) -> bool:
-    """Whether a variable of the environment holds a key, a token or the like, by its name."""
-    return _SECRET.search(name) is not None
-
-
 def from_copy(part: str, directory: Path) -> str:
     """A part of a command as it holds in a copy elsewhere: a path that leads out of the directory becomes absolute.
 
@@ -119,7 +114,7 @@ def from_copy(part: str, directory: Path) -> str:
 
 
 def _blanked(environment: Mapping[str, str], *, passwords: bool) -> dict[str, str]:
-    names = (name for name, value in environment.items() if value and is_secret(name))
+    names = (name for name, value in environment.items() if value and SECRET.search(name))
     return {name: _BLANK for name in names if passwords or "PASSW" not in name.upper()}
 
 
