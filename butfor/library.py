@@ -27,10 +27,10 @@ from butfor.counterfactual.verdict import Verdict
 from butfor.counterfactual.verify import Verified, verified
 from butfor.replay.executor import Executor
 from butfor.replay.output import write
+from butfor.replay.program.check import Checked, check_log
+from butfor.replay.program.check import check as run_again
 from butfor.replay.program.program import Program
 from butfor.replay.trace import Outcome, Trace
-
-from .programs import Checked, checked
 
 Run: TypeAlias = Trace | Case | str | Path
 """A run: an object, or the path of a log of any format, a native file, or a packed case."""
@@ -48,15 +48,28 @@ def load(run: str | Path, *, format: str | None = None) -> Trace:  # noqa: A002
     return opened(run, format=format).trace
 
 
-def check(run: Run, program: Sequence[str] | Program = (), *, timeout: float = 600.0, proxy: bool = False) -> Checked:
+def check(
+    run: Run,
+    program: Sequence[str] = (),
+    *,
+    timeout: float = 600.0,
+    proxy: bool = False,
+    reach: Sequence[str] = (),
+    hold: bool = True,
+    ignore: Sequence[str] = (),
+) -> Checked:
     """Replay a run offline with no edits; with its `program`, which is really run again.
 
-    `timeout` is in seconds, for a program.
+    `timeout` is in seconds; `reach` are addresses of this machine that it may use all the same; with `hold` it finds
+    the world in which it was recorded; `ignore` are regular expressions of what differs by itself.
 
     Raises:
         Divergence: the program asked something that was not recorded. ProgramFailed: it could not be run.
     """
-    return checked(opened(run).trace, program, timeout=timeout, proxy=proxy)
+    trace = opened(run).trace
+    if not program:
+        return check_log(trace)
+    return run_again(trace, program, timeout=timeout, proxy=proxy, reach=reach, hold=hold, ignore=ignore)
 
 
 def whatif(

@@ -59,6 +59,21 @@ Proxied = _option(
 )
 TimeLimit = _option(float | None, PROGRAM, "Seconds that one run of a program may take. Default: 600.")
 
+Reach = _option(
+    list[str] | None, PROGRAM, "HOST:PORT of this machine that an offline run may use all the same; may be repeated."
+)
+Hold = _option(
+    bool,
+    PROGRAM,
+    "Hold the world: clock, random numbers, files, what was typed, and the order of answers. Default: on.",
+    "--hold/--no-hold",
+)
+Ignore = _option(
+    list[str] | None,
+    PROGRAM,
+    "REGEX of what differs by itself; may be repeated, and is kept in the run.",
+)
+
 _RUNS: Mapping[str, Any] = {
     "model": Model,
     "judge": Judge,
@@ -88,6 +103,8 @@ _RUNS: Mapping[str, Any] = {
     "timeout": _option(float | None, SPENDING, "Seconds to wait for one live answer. Default: 120."),
     "time_limit": TimeLimit,
     "proxy": Proxied,
+    "reach": Reach,
+    "hold": _option(bool | None, PROGRAM, "Hold the world of a program's run. Default: on.", "--hold/--no-hold"),
 }
 """The options of whatever runs something again, by the settings they give."""
 

@@ -216,6 +216,8 @@ class Audit:
             leavings=leavings(self.settings.judge or ""),
             offline=offline,
             proxy=self.settings.proxy,
+            reach=self.settings.reach,
+            hold=self.settings.hold,
         )
 
     def _reaching(self, trace: Trace) -> frozenset[int] | None:

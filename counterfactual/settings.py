@@ -1,6 +1,6 @@
 """What a person may choose about an audit: `Settings`, the same for the library, every command and a packed case."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import Field, JsonValue, ValidationError
@@ -40,6 +40,10 @@ class Settings(Frozen):
     """Seconds that one run of a program may take."""
     proxy: bool = False
     """Whether a program's calls come through a loopback server, because it is not Python."""
+    reach: tuple[str, ...] = ()
+    """Addresses of this machine, `HOST:PORT`, that an offline run of a program may use all the same."""
+    hold: bool = True
+    """Whether a program's run finds the world in which it was recorded: clock, random numbers, files, input."""
     schedule: Schedule = "recorded"
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Added to every call of a model: `temperature`, `max_tokens` …"""
@@ -68,6 +72,8 @@ class Choices(TypedDict, total=False):
     tools: Literal["fail", "model", "sandbox", "replay", "run", "ask"]
     time_limit: float
     proxy: bool
+    reach: Sequence[str]
+    hold: bool
     schedule: Schedule
     params: Mapping[str, JsonValue]
     repeats: int

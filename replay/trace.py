@@ -13,6 +13,8 @@ from butfor.cache.apis.reply import Reply
 from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
 
+from .world import World
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -147,6 +149,8 @@ class Trace(Frozen):
     source: Source
     ended: Ended | None = None
     """How the program ended, where one made the run."""
+    world: World | None = None
+    """What the program found around it, where one made the run."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Trace":

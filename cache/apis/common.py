@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from butfor.cache.call import INERT_PARAMS, Call, Completion, Message, Role, Tool, ToolCall, Usage
+from butfor.cache.call import INERT_PARAMS, Call, Completion, Message, Role, Tool, ToolCall, Usage, whole
 
 Body = Mapping[str, Any]
 """A JSON object, as a client sent it or a server answered."""
@@ -75,7 +75,7 @@ def message(
     `wire` is what only its own API understands of it.
     """
     known = _ROLES.get(str(role).casefold(), "user")
-    plain = plain_content(content)
+    plain = whole(plain_content(content))  # two chunks of a stream may share an emoji, so it is mended here
     answered = None if tool_call_id is None else str(tool_call_id)
     if wire:
         parts = plain if isinstance(plain, tuple) else ({"type": "text", "text": plain},) if plain else ()
@@ -159,7 +159,7 @@ def tool_call(identifier: object, name: object, arguments: object) -> ToolCall:
     """A tool call; arguments that came as a value become JSON text."""
     given = {} if arguments is None else arguments
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-    return _tool_call(str(identifier or ""), str(name or ""), text)
+    return _tool_call(whole(str(identifier or "")), whole(str(name or "")), whole(text))
 
 
 def tool(name: object, description: object, parameters: object) -> Tool:

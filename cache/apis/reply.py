@@ -9,7 +9,7 @@ from zlib import crc32
 
 from pydantic import Field
 
-from butfor.cache.call import Frozen, whole
+from butfor.cache.call import Frozen
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream"
@@ -61,14 +61,11 @@ class Reply(Frozen):
         return self.body.lstrip().startswith(("data:", "event:", ":"))
 
     def values(self) -> list[Any]:
-        """The JSON values of the body: of each event of a stream, else the one; half an emoji becomes U+FFFD.
+        """The JSON values of the body: of each event of a stream, else the one.
 
         Raises:
             ValueError: the body is not JSON.
         """
-        return [whole(value) for value in self._values()]
-
-    def _values(self) -> list[Any]:
         kind = self.headers.get("content-type", "")
         if kind.startswith(FRAMES_TYPE):
             return [json.loads(payload) for payload in _payloads(self.content) if payload]

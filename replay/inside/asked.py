@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from . import identity
-from .line import Line
+from .line import Line, forever
 from .tape import Tape, as_text
 
 PATHS = re.compile(r"/(?:chat/completions|responses|messages|api/chat|api/generate|embeddings|api/embed)$")
@@ -33,6 +33,9 @@ KEPT_HEADERS = (
 """Headers of a response that are written down: what clients act on, and nothing that could be a secret."""
 
 LOCAL = frozenset({"localhost", "::1", "0.0.0.0", "", "None"})  # noqa: S104
+
+CANCELLED = ("CancelledError", "Cancelled")
+"""What asyncio and trio call the end of a call that was given up."""
 
 live: "contextvars.ContextVar[bool]" = contextvars.ContextVar("butfor_live", default=False)
 """Whether butfor lets a request go to its model just now."""
@@ -131,6 +134,8 @@ async def response(client: Client, request: Asked) -> Any:
                 said["do"] = "live"
     finally:
         line.close()
+    if is_cancelled(said) and not said["status"]:
+        await forever(loop=client.loop)
     if said["do"] == "refuse":
         said = {"status": 418, "headers": {"content-type": "application/json", "x-should-retry": "false"}}
     return client.given(said, body)
@@ -230,6 +235,11 @@ class _Keeper(Ear):
 
     def tell(self, heard: Heard) -> None:
         self.heard = heard
+
+
+def is_cancelled(said: "dict[str, Any]") -> bool:
+    """Whether the program gave a call up before its answer was there, so that it will do so again."""
+    return (said.get("broken") or "").partition(":")[0] in CANCELLED
 
 
 def named(error: BaseException) -> str:

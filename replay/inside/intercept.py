@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from . import clients, identity
+from . import clients, held, identity
 from .asked import LOCAL, live, models
 
 MODE, TAPE, SOCKET, OFFLINE = "BUTFOR_MODE", "BUTFOR_TAPE", "BUTFOR_SOCKET", "BUTFOR_OFFLINE"
@@ -24,7 +24,8 @@ def install() -> None:
     if _installed:
         return
     _installed.append(True)
-    hooks = {**clients.hooks(), **identity.hooks()}
+    held_hooks = held.install(recording=os.environ.get(MODE) == "record")
+    hooks = {**clients.hooks(), **identity.hooks(), **held_hooks}
     for name, hook in hooks.items():
         if name in sys.modules:
             hook(sys.modules[name])

@@ -7,11 +7,13 @@ them, synchronous code drives them by hand with `now`, and then nothing in them 
 import asyncio
 import json
 import socket
+import sys
 import time
 from collections.abc import Coroutine
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 _LONGEST_LINE = 2**26
+_LONG_SECONDS = 86_400
 
 
 def now(coroutine: "Coroutine[Any, Any, Any]") -> Any:
@@ -33,12 +35,28 @@ async def awaited(found: Any, *, loop: bool) -> Any:
     return await found if loop else found
 
 
+async def forever(*, loop: bool) -> None:
+    """Wait to be cancelled, as nobody does in synchronous code."""
+    if loop and _asyncio_runs():
+        await asyncio.sleep(_LONG_SECONDS)
+    elif loop and "trio" in sys.modules:
+        await sys.modules["trio"].sleep(_LONG_SECONDS)
+
+
 def frame(head: "dict[str, Any]", body: bytes) -> bytes:
     """One message on the line."""
     return json.dumps({**head, "length": len(body)}).encode() + b"\n" + body
 
 
-def read_frame(file: BinaryIO) -> "tuple[dict[str, Any], bytes]":
+class Readable(Protocol):
+    """What a message is read from."""
+
+    def readline(self) -> bytes: ...
+
+    def read(self, length: int, /) -> bytes: ...
+
+
+def read_frame(file: Readable) -> "tuple[dict[str, Any], bytes]":
     """The next message.
 
     Raises:

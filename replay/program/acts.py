@@ -13,6 +13,7 @@ from butfor.cache.apis.reply import JSON_TYPE, Reply
 from butfor.cache.apis.stable import stable_call, stable_text
 from butfor.cache.call import Call, Completion, Message, Origin, ToolCall, whole
 from butfor.cache.errors import LogFormatError, ProgramFailed
+from butfor.replay.inside.asked import CANCELLED
 from butfor.replay.inside.tape import as_text
 from butfor.replay.reading.assemble import assemble
 from butfor.replay.reading.messages import question_to_tool
@@ -72,12 +73,19 @@ class Conversations:
         self._items[str(whole.get("id"))] = (*responses.items(body), *whole["output"])
 
 
+def cancelled(reply: Reply) -> bool:
+    """Whether the program gave the call up itself, so that it is no failure that a client would try again."""
+    return (reply.broken or "").partition(":")[0] in CANCELLED
+
+
 class Entries(NamedTuple):
     """The lines of a recording."""
 
     entries: list[dict[str, Any]]
     partial: bool
     """Whether a line was cut short."""
+    environment: dict[str, str | None]
+    """Variables that the program's own code read."""
 
 
 def read_entries(text: str, *, name: str) -> Entries:
@@ -86,17 +94,22 @@ def read_entries(text: str, *, name: str) -> Entries:
     Raises:
         LogFormatError: the file is no recording.
     """
-    entries, partial = [], bool(text) and not text.endswith("\n")
+    entries: list[dict[str, Any]] = []
+    environment: dict[str, str | None] = {}
+    partial = bool(text) and not text.endswith("\n")
     for line in text.splitlines():
         try:
             entry = whole(json.loads(line)) if line.strip() else None
         except ValueError:
             partial = True
             continue
-        if not isinstance(entry, dict) or entry.get("kind") not in ("llm", "tool"):
+        if not isinstance(entry, dict) or entry.get("kind") not in ("llm", "tool", "world"):
             raise LogFormatError(f"{name}: holds a line that is no recorded call")
-        entries.append(entry)
-    return Entries(entries, partial)
+        if entry["kind"] == "world":
+            environment.update(entry["environment"])
+        else:
+            entries.append(entry)
+    return Entries(entries, partial, environment)
 
 
 def recorded_acts(entries: Iterable[dict[str, Any]]) -> list[Act]:
@@ -118,7 +131,7 @@ def recorded_acts(entries: Iterable[dict[str, Any]]) -> list[Act]:
         else:
             position = len(acts)
             acts.append(act)
-        if act.reply.failed:
+        if act.reply.failed and not cancelled(act.reply):
             failed.setdefault(key, []).append(position)
     return acts
 

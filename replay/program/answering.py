@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import socketserver
 import tempfile
@@ -13,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from butfor.cache.apis import Codec, heard, responses, rewritten
 from butfor.cache.apis.reply import JSON_TYPE, Reply
@@ -27,6 +28,7 @@ from butfor.replay.trace import Step, Trace
 from .acts import (
     Act,
     Conversations,
+    cancelled,
     fingerprint,
     llm_act,
     output_text,
@@ -35,9 +37,11 @@ from .acts import (
     text_of,
     tool_question,
 )
-from .exchange import Exchange
+from .exchange import Exchange, Line
+from .turns import Turns
 
 _PATIENCE_SECONDS = 10.0
+_ARRIVAL_SECONDS = 1.0
 _CALLED = re.compile(r"([\w.-]+)\((\{.*\})\)", re.DOTALL)
 
 
@@ -56,7 +60,9 @@ class Answering:
         self._asked: dict[bytes, list[Step]] = {}
         for entry in recording.recorded:
             self._asked.setdefault(entry.call.content_key, []).append(trace.steps[entry.step])
+        self._ignore = trace.world.ignore if trace.world else ()
         self._composites = {step.agent for step in trace.steps if step.composite}
+        self._turns = Turns([trace.steps[entry.step] for entry in recording.recorded])
         self._conversations = Conversations()
         self._failures: dict[bytes, Reply] = {}
         self._last: dict[bytes, threading.Event] = {}
@@ -79,7 +85,7 @@ class Answering:
         self._server.server_close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def arrived(self, line: BinaryIO) -> Exchange | None:
+    def arrived(self, line: Line) -> Exchange | None:
         """The one call on a connection; identical calls keep the order in which they came.
 
         Several may be answered at once, and only the order tells them apart.
@@ -113,26 +119,28 @@ class Answering:
         finally:
             exchange.counted()
 
-    def _fail(self, line: BinaryIO, error: BaseException) -> None:
+    def _fail(self, line: Line, error: BaseException) -> None:
         with self._lock:
             self.error = self.error or error
         self.failed.set()
         with contextlib.suppress(OSError):
             line.write(frame({"do": "refuse", "why": str(error)}, b""))
 
-    def _exchange(self, line: BinaryIO, head: dict[str, Any], request: bytes) -> Exchange:
+    def _exchange(self, line: Line, head: dict[str, Any], request: bytes) -> Exchange:
         asked = question(head["path"], text_of(request), self._conversations)
         call = asked.call.model_copy(update={"agent": head.get("agent") or fingerprint(asked.call)})
         changed = json.dumps(asked.body).encode() if asked.changed else b""
-        return Exchange(line, head, call, codec=asked.codec, body=asked.body, request=changed)
+        return Exchange(line, head, call, codec=asked.codec, body=asked.body, request=changed, ignore=self._ignore)
 
-    def _tool_exchange(self, line: BinaryIO, head: dict[str, Any]) -> Exchange:
-        return Exchange(line, head, tool_question(head), composite=head["name"] in self._composites)
+    def _tool_exchange(self, line: Line, head: dict[str, Any]) -> Exchange:
+        composite = head["name"] in self._composites
+        return Exchange(line, head, tool_question(head), composite=composite, ignore=self._ignore)
 
     def _model(self, exchange: Exchange, codec: Codec) -> None:
         key = exchange.asked.content_key
         with self._lock:
             reply = self._failures.get(key)
+        step = None
         if reply is None:
             completion, step = self._complete(exchange)
             reply = self._wire(exchange, codec, completion, step)
@@ -143,11 +151,13 @@ class Answering:
             act = llm_act(exchange.head, exchange.call, completion, reply, ended=time.time(), step=step)
             with self._lock:
                 self.acts.append(act)
-                if reply.failed:  # a client that tries again was told the same again when it was recorded
+                if reply.failed and not cancelled(
+                    reply
+                ):  # a client that tries again was told the same again when it was recorded
                     self._failures[key] = reply
         headers = dict(reply.headers) | ({"x-should-retry": "false"} if reply.failed else {})
         said = {"do": "answer", "status": reply.status, "headers": headers, "broken": reply.broken}
-        exchange.say(said, reply.content)
+        self._say(exchange, step, said, reply.content, wait=not cancelled(reply))
 
     def _complete(self, exchange: Exchange) -> tuple[Completion, Step | None]:
         """The provider's answer, and the recorded step where it is that step's."""
@@ -159,6 +169,22 @@ class Answering:
         if step is not None and completion.origin == "edited" and step.output != completion.text:
             step = None
         return completion, step
+
+    def _say(
+        self, exchange: Exchange, step: Step | None, said: dict[str, Any], body: bytes, *, wait: bool = True
+    ) -> None:
+        """Give an answer when it is its turn; a step's has arrived when the program hangs up."""
+        if step is None:
+            self._turns.free()
+            return exchange.say(said, body)
+        if wait:
+            self._turns.wait(step)
+        try:
+            exchange.say(said, body)
+            if wait:
+                exchange.hung_up(_ARRIVAL_SECONDS)
+        finally:
+            self._turns.arrived(step)
 
     def _wire(self, exchange: Exchange, codec: Codec, completion: Completion, step: Step | None) -> Reply:
         if step is not None and step.reply is not None:
@@ -196,7 +222,7 @@ class Answering:
         )  # fmt: skip
         with self._lock:
             self.acts.append(act)
-        exchange.say(*(({"do": "yours"},) if opaque else ({"do": "result"}, reply.content)))
+        self._say(exchange, step, {"do": "yours" if opaque else "result"}, b"" if opaque else reply.content)
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -211,7 +237,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Read the call here, in the order of arrival, and answer it in a thread."""
         request.settimeout(_PATIENCE_SECONDS)
-        line = cast(BinaryIO, _Both(request))
+        line = cast(Line, _Both(request))
         exchange = self._answering.arrived(line)
         if exchange is None:
             line.close()
@@ -232,9 +258,14 @@ class _Both:
     """Both directions of a connection as one file."""
 
     def __init__(self, connection: Any) -> None:
+        self._connection = connection
         self._reader = connection.makefile("rb")
         self.readline, self.read = self._reader.readline, self._reader.read
         self.write = connection.sendall
+
+    def hung_up(self, seconds: float) -> None:
+        """Wait until the other side has closed."""
+        select.select([self._connection], [], [], seconds)
 
     def close(self) -> None:
         """Let go of it; the connection itself is closed by the server."""

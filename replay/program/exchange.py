@@ -2,17 +2,17 @@
 
 import base64
 import threading
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from butfor.cache.apis import CUT, GARBAGE, Body, Codec, heard
 from butfor.cache.apis.reply import JSON_TYPE, Reply
-from butfor.cache.apis.stable import stable_call
 from butfor.cache.call import Call, Completion, Message
 from butfor.cache.errors import ProviderError
 from butfor.replay.inside.line import frame, read_frame
 
 from .acts import tool_completion
+from .same import recognised
 from .whole_answer import lacking
 
 _ATTEMPTS = 3
@@ -20,12 +20,36 @@ _LONGEST_WAIT_SECONDS = 30.0
 _AGAIN = frozenset({0, 408, 409, 429, 500, 502, 503, 504, 529})
 
 
+class Line(Protocol):
+    """The connection on which a call came."""
+
+    def read(self, length: int, /) -> bytes:
+        """So many bytes."""
+        ...
+
+    def readline(self) -> bytes:
+        """A line with its end."""
+        ...
+
+    def write(self, data: bytes, /) -> object:
+        """Send all of it."""
+        ...
+
+    def hung_up(self, seconds: float) -> None:
+        """Wait until the other side has closed, for so long at most."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
 class Exchange:
     """A call, the connection on which it came, and the program's own way to answer it: the `Asker` of its call."""
 
     def __init__(
         self,
-        line: BinaryIO,
+        line: Line,
         head: dict[str, Any],
         call: Call,
         *,
@@ -33,12 +57,13 @@ class Exchange:
         body: Body | None = None,
         request: bytes = b"",
         composite: bool = False,
+        ignore: Sequence[str] = (),
     ) -> None:
         self.line = line
         self.head = head
         self.call = call
         """As the program asked it, nothing replaced."""
-        self.asked = stable_call(call).asked_by(self)
+        self.asked = recognised(call, ignore).asked_by(self)
         self.codec = codec
         """`None` for a tool."""
         self.body = body or {}
@@ -72,6 +97,10 @@ class Exchange:
     def say(self, head: dict[str, Any], body: bytes = b"") -> None:
         """Tell the program something."""
         self.line.write(frame(head, body))
+
+    def hung_up(self, seconds: float) -> None:
+        """Wait until the program has taken its answer, for so long at most."""
+        self.line.hung_up(seconds)
 
     def _sent(self, codec: Codec) -> Completion:
         do: dict[str, Any] = {"do": "live"}

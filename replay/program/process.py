@@ -56,9 +56,10 @@ def carry_out(
     timeout: float | None,
     stop: threading.Event | None = None,
     shown: bool = False,
+    stdin: int | None = None,
 ) -> Ran:
     """Run a command; `timeout` is in seconds. Where it is `shown`, it has the terminal as it would have without
-    butfor, and butfor's signals are its own.
+    butfor, and butfor's signals are its own. `stdin` is a file that it reads from.
 
     Raises:
         ProgramFailed: it cannot be started.
@@ -66,6 +67,7 @@ def carry_out(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         streams: dict[str, int | IO[bytes]]
         streams = {"stdout": subprocess.PIPE} if shown else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
+        streams |= {} if stdin is None else {"stdin": stdin}
         try:
             process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
                 list(command),

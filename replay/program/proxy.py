@@ -60,6 +60,11 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self._server.server_port
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables that point a program here."""
         base = f"http://127.0.0.1:{self._server.server_port}"

@@ -25,6 +25,8 @@ def record_to(
     proxy: bool = False,
     expected: str | None = None,
     judge: str | None = None,
+    hold: bool = True,
+    ignore: Sequence[str] = (),
 ) -> Trace:
     """Run a command, record it and write the run; `timeout` is in seconds.
 
@@ -32,6 +34,8 @@ def record_to(
 
     A program that is cut short, by its time limit or by a signal to butfor, is ended, and the run holds what came,
     marked partial. Where even that fails, the tape stays, and can be imported.
+
+    `hold` and `ignore` are those of `record`.
 
     Raises:
         ButforError: there is no command, or the tape of another recording is in the way.
@@ -47,7 +51,16 @@ def record_to(
         )
     try:
         with stopped_by_signals():  # a second Ctrl-C must not stop the writing
-            trace = record(command, name=output.name, tape=tape, timeout=timeout, leavings=leavings, proxy=proxy)
+            trace = record(
+                command,
+                name=output.name,
+                tape=tape,
+                timeout=timeout,
+                leavings=leavings,
+                proxy=proxy,
+                hold=hold,
+                ignore=ignore,
+            )
             trace = trace.model_copy(update={"expected": expected, "judge": judge})
             write_atomically(output, trace.to_json())
     except ProgramFailed:

@@ -5,8 +5,8 @@ import functools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from ..asked import Ear, asked, asks, ours, response
-from ..line import awaited, now
+from ..asked import Ear, asked, asks, is_cancelled, ours, response
+from ..line import awaited, forever, now
 
 
 def _wrap(module: Any) -> None:
@@ -103,6 +103,7 @@ class _Http:
         if not said["status"]:
             raise self._error(broken)
         error = self._error(broken) if broken else None
+        given_up, loop = is_cancelled(said), self.loop
 
         class Given(self._module.SyncByteStream, self._module.AsyncByteStream):  # type: ignore[misc, name-defined]
             def __iter__(self) -> "Iterator[bytes]":
@@ -112,6 +113,8 @@ class _Http:
 
             async def __aiter__(self) -> "AsyncIterator[bytes]":
                 yield body
+                if given_up:
+                    await forever(loop=loop)
                 if error:
                     raise error
 

@@ -8,9 +8,9 @@ import contextvars
 import json
 import os
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from ..line import Line, awaited, now
 from ..tape import Tape
@@ -69,7 +69,7 @@ class _Doing:
     """One tool call while it is carried out: whatever asks a model meanwhile is inside it."""
 
     def __init__(self, name: str, arguments: str, dump: "Callable[[Any], Any]", load: "Callable[[Any], Any]") -> None:
-        self._id = uuid.uuid4().hex[:12]
+        self._id = uuid4().hex[:12]
         self._dump, self._load = dump, load
         self._value: Any = None
         self._told: dict[str, Any] = {}

@@ -216,7 +216,7 @@ DELTAS = [
 @pytest.mark.parametrize(("first", "second", "text"), DELTAS)
 def test_odd_deltas_are_read(kind: str, first: dict[str, Any], second: dict[str, Any], text: str) -> None:
     chat = asking("chat")
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"choices": [{"index": 0, "delta": first}], "usage": {"prompt_tokens": None}},
         {"choices": [{"index": 0, "delta": second, "logprobs": {"content": [{"token": "a", "logprob": None}]}}]},
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 4}},
@@ -233,8 +233,8 @@ def test_parallel_calls_all_at_index_0_are_several() -> None:
         {"index": 0, "id": "b", "function": {"name": "add", "arguments": '{"x": '}},
         {"index": 0, "id": "b", "function": {"arguments": "2}"}},
     ]
-    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [p]}}]} for p in pieces]
-    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})  # type: ignore[dict-item]
+    chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"tool_calls": [p]}}]} for p in pieces]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
     found = heard(asking("chat"), events_reply(chunks, named=False))
     assert [(c.id, json.loads(c.arguments)["x"]) for c in found.message.tool_calls] == [("a", 1), ("b", 2)]
 
