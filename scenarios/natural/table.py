@@ -34,11 +34,18 @@ def request(team: Team, agent: str, question: str, *, temperature: float) -> dic
 
 
 def freeze(
-    teams: Sequence[Team], address: str, table: dict[str, list[str]], *, temperature: float, draws: int
+    teams: Sequence[Team],
+    address: str,
+    table: dict[str, list[str]],
+    *,
+    temperature: float,
+    draws: int,
+    at_once: int = 1,
 ) -> Iterator[str]:
     """Ask a live model every question that a run of these teams can reach, `draws` times each; tell how far it is.
 
-    `address` is that of an OpenAI-compatible server, up to `/v1`. What stands in the table already is not asked again.
+    `address` is that of an OpenAI-compatible server, up to `/v1`, which gives `at_once` answers to a request. What
+    stands in the table already is not asked again.
     """
     import httpx
 
@@ -49,7 +56,10 @@ def freeze(
             for agent, question in missing:
                 said = table.setdefault(f"{agent}|{question}", [])
                 while len(said) < draws:
-                    body = {**request(team, agent, question, temperature=temperature), "n": min(8, draws - len(said))}
+                    body = {
+                        **request(team, agent, question, temperature=temperature),
+                        "n": min(at_once, draws - len(said)),
+                    }
                     reply = client.post(f"{address}/chat/completions", json={**body, "seed": 1000 + len(said)}).json()
                     said += [choice["message"]["content"] for choice in reply["choices"]]
                     asked += len(reply["choices"])
