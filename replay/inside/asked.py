@@ -6,7 +6,6 @@ here once, for synchronous code too (`line.now`).
 
 import contextvars
 import json
-import os
 import re
 import time
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from . import identity
 from .line import Line, forever
+from .settings import MODE, SOCKET, TAPE, setting
 from .tape import Tape, as_text
 
 PATHS = re.compile(r"/(?:chat/completions|responses|messages|api/chat|api/generate|embeddings|api/embed)$")
@@ -87,7 +87,7 @@ class Asked(NamedTuple):
 
 def ours(method: str, path: str) -> bool:
     """Whether a request may be to a model, by its path, and is by the program itself."""
-    return bool(os.environ.get("BUTFOR_MODE")) and method == "POST" and not _sending.get() and bool(PATHS.search(path))
+    return bool(setting(MODE)) and method == "POST" and not _sending.get() and bool(PATHS.search(path))
 
 
 def asks(body: bytes) -> bool:
@@ -122,9 +122,9 @@ def asked(headers: Any, url: Any, body: bytes) -> Asked:
 
 async def response(client: Client, request: Asked) -> Any:
     """What the program gets for its request, unread."""
-    if os.environ["BUTFOR_MODE"] == "record":
+    if setting(MODE) == "record":
         return await _sent(client, b"", _Writer(request))
-    line = await Line.opened(os.environ["BUTFOR_SOCKET"], loop=client.loop)
+    line = await Line.opened(setting(SOCKET), loop=client.loop)
     try:
         said, body = await line.ask(request.head, request.body)
         while said["do"] == "live":
@@ -225,7 +225,7 @@ class _Writer(Ear):
     def tell(self, heard: Heard) -> None:
         head = {**self._request.head, **as_text("request", self._request.body)}
         line = {**head, **heard.head, **as_text("body", heard.body), "ended": time.time()}
-        Tape.of(os.environ["BUTFOR_TAPE"]).append(line)
+        Tape.of(setting(TAPE)).append(line)
 
 
 class _Keeper(Ear):
