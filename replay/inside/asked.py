@@ -126,7 +126,7 @@ async def response(client: Client, request: Asked) -> Any:
         return await _sent(client, b"", _Writer(request))
     line = await Line.opened(setting(SOCKET), loop=client.loop)
     try:
-        said, body = await line.ask(request.head, request.body)
+        said, body = await line.ask({**request.head, "loop": client.loop}, request.body)
         while said["do"] == "live":
             said, body = await line.ask(*await _live(client, body))
             if said["do"] == "wait":

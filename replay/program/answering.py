@@ -143,7 +143,7 @@ class Answering:
         key = exchange.asked.content_key
         with self._lock:
             reply = self._failures.get(key)
-        step = None
+        step, again = None, reply is not None
         if reply is None:
             completion, step = self._complete(exchange)
             reply = self._wire(exchange, dialect, completion, step)
@@ -160,7 +160,10 @@ class Answering:
                     self._failures[key] = reply
         headers = dict(reply.headers) | ({"x-should-retry": "false"} if reply.failed else {})
         said = {"do": "answer", "status": reply.status, "headers": headers, "broken": reply.broken}
+        if again:
+            return exchange.say(said, reply.content)
         self._say(exchange, step, said, reply.content, wait=not cancelled(reply))
+        return None
 
     def _complete(self, exchange: Exchange) -> tuple[Completion, Step | None]:
         """The provider's answer, and the recorded step where it is that step's."""
@@ -181,7 +184,7 @@ class Answering:
             self._turns.free()
             return exchange.say(said, body)
         if wait:
-            self._turns.wait(step)
+            self._turns.wait(step, thread=not exchange.head.get("loop", True))
         try:
             exchange.say(said, body)
             if wait:

@@ -51,7 +51,7 @@ async def acting(
         with doing:
             return doing.ran(await awaited(run(), loop=loop))
     line = await Line.opened(setting(SOCKET), loop=loop)
-    said, body = await line.ask(doing.head, b"")
+    said, body = await line.ask({**doing.head, "loop": loop}, b"")
     if said["do"] == "run":
         with doing:
             doing.ran(await awaited(run(), loop=loop))

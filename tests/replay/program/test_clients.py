@@ -53,6 +53,16 @@ def post(url, body, stream):
     data = b"".join(response.stream(7)) if stream else response.data
     return response.status, data.decode()
 """,
+    "aiohttp": """
+import aiohttp, asyncio
+async def later(url, body, stream):
+    async with aiohttp.ClientSession() as session, session.post(url, json=body) as response:
+        if stream:
+            return response.status, b"".join([chunk async for chunk in response.content.iter_any()]).decode()
+        return response.status, await response.text()
+def post(url, body, stream):
+    return asyncio.run(later(url, body, stream))
+""",
     "httpx": """
 import httpx
 def post(url, body, stream):
@@ -95,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def needed(name: str) -> str:
-    if name in ("requests", "urllib3"):
+    if name in ("requests", "urllib3", "aiohttp"):
         pytest.importorskip(name)
     return CLIENTS[name]
 
