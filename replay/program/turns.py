@@ -24,9 +24,7 @@ class Turns:
         self._order = [index for _, index, _ in timed]
         self._place = {index: place for place, index in enumerate(self._order)}
         self._pauses = {
-            index: now - before
-            for (before, _, _), (now, index, started) in pairwise(timed)
-            if started < before
+            index: now - before for (before, _, _), (now, index, started) in pairwise(timed) if started < before
         }
         """Seconds between two answers that were waited for at once."""
         self._arrived: set[int] = set()

@@ -3,11 +3,9 @@
 A response of butfor's is a real one, read by aiohttp itself from a socket of this process.
 """
 
-import asyncio
 import functools
 import os
-import shutil
-import tempfile
+import sys
 from typing import Any
 
 from ..asked import Ear, asked, asks, ours, response
@@ -74,10 +72,13 @@ class _Request:
 
     async def built(self, whole: Whole) -> Any:
         """A response as aiohttp reads it."""
+        import shutil
+        import tempfile
+
         folder = tempfile.mkdtemp(prefix="butfor-")
         path = os.path.join(folder, "answer")
 
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def answer(reader: Any, writer: Any) -> None:
             await reader.readuntil(b"\r\n\r\n")
             headers = {**(whole.said.get("headers") or {}), "content-length": str(len(whole.body))}
             lines = [f"HTTP/1.1 {whole.said['status']} ", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
@@ -86,7 +87,7 @@ class _Request:
             writer.close()
 
         try:
-            async with await asyncio.start_unix_server(answer, path):
+            async with await sys.modules["asyncio"].start_unix_server(answer, path):
                 connector = self._module.UnixConnector(path)
                 async with self._module.ClientSession(connector=connector, auto_decompress=False) as session:
                     found = await self._send(session, "POST", self._session._build_url(self._url))
@@ -97,7 +98,7 @@ class _Request:
 
     def _again(self, found: Any, whole: Whole) -> Any:
         """A response whose body can be read once more, and breaks off where it did."""
-        loop = asyncio.get_running_loop()
+        loop = sys.modules["asyncio"].get_running_loop()
         protocol = self._module.client_proto.ResponseHandler(loop=loop)
         found.content = self._module.StreamReader(protocol, 2**16, loop=loop)
         found.content.feed_data(whole.body)
