@@ -15,6 +15,7 @@ from butfor.cache.errors import ButforError, Divergence
 from butfor.replay.inside import held
 from butfor.replay.program import namespace
 from butfor.replay.program.check import Checked, check
+from butfor.replay.program.learn import learn
 from butfor.replay.program.program import record
 from butfor.replay.program.same import first_difference
 from butfor.replay.program.surroundings import faketime
@@ -348,3 +349,24 @@ def test_what_differs_by_itself_can_be_ignored_and_stands_in_the_run(folder: Pat
     same(kept)
     with pytest.raises(ButforError, match="no regular expression"):
         check(trace, COMMAND, ignore=["("])
+
+
+LEARNED = """
+import secrets
+ticket, token = random.SystemRandom().getrandbits(40), secrets.token_hex(8)
+fact = ask(f"Your ticket is {ticket}. Say hello, session={token}; done.")
+print(ask(f"He said {fact.split()[0]} about ticket {ticket}"))
+"""
+
+
+def test_what_changes_by_itself_is_learned_and_nothing_else(folder: Path) -> None:
+    trace = recorded(folder, LEARNED)
+    patterns = learn(trace, COMMAND)
+    assert patterns
+    assert all("hello" not in pattern for pattern in patterns)
+    assert check(trace, COMMAND, ignore=patterns).calls == 2
+    (folder / "app.py").write_text((folder / "app.py").read_text().replace("Say hello", "Say good bye to everybody"))
+    with pytest.raises(Divergence, match="good bye"):
+        learn(trace, COMMAND)
+    same_run = recorded(folder, "print(ask('Hello'))")
+    assert learn(same_run, COMMAND) == ()
