@@ -8,6 +8,8 @@ import contextvars
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
@@ -19,7 +21,7 @@ from .tape import Tape, as_text
 PATHS = re.compile(r"/(?:chat/completions|responses|messages|api/chat|api/generate|embeddings|api/embed)$")
 """How the path of a request to a model ends."""
 
-_ASKING = frozenset({"messages", "input", "prompt", "previous_response_id", "conversation"})
+_ASKING = frozenset({"messages", "input", "prompt", "previous_response_id", "conversation", "contents"})
 """Fields of which a question to a model has one."""
 
 KEPT_HEADERS = (
@@ -44,6 +46,9 @@ models: "set[tuple[str, str]]" = set()
 """Addresses at which the program asks models."""
 
 _sending: "contextvars.ContextVar[bool]" = contextvars.ContextVar("butfor_sending", default=False)
+
+
+_known: "contextvars.ContextVar[bool]" = contextvars.ContextVar("butfor_known", default=False)
 
 
 class Heard(NamedTuple):
@@ -83,6 +88,21 @@ class Asked(NamedTuple):
 
     head: "dict[str, Any]"
     body: bytes
+
+
+def is_sending() -> bool:
+    """Whether a request of a client that is seen is on its way just now."""
+    return _sending.get() or live.get() or _known.get()
+
+
+@contextmanager
+def known() -> "Iterator[None]":
+    """While a request is made that is seen, and asks no model."""
+    token = _known.set(True)
+    try:
+        yield
+    finally:
+        _known.reset(token)
 
 
 def ours(method: str, path: str) -> bool:

@@ -10,7 +10,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from . import children, clients, held, identity
+from . import children, clients, held, identity, unseen
 from .asked import LOCAL, live, models
 from .settings import MODE, OFFLINE, setting
 
@@ -30,6 +30,8 @@ def install() -> None:
     sys.meta_path.insert(0, _AfterImport(hooks))
     if setting(MODE) == "replay":
         sys.addaudithook(_guard)
+    else:
+        unseen.install()
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

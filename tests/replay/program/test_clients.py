@@ -158,3 +158,40 @@ def test_no_server_is_no_server_again(name: str, folder: Path) -> None:
     trace = record(COMMAND, name="run.json", tape=folder.parent / "calls.jsonl")
     assert trace.steps[0].error
     assert check(trace, COMMAND).again.steps == trace.steps
+
+
+PAST = """
+import asyncio, httpcore, httpx, json, socket
+body = {{"model": "m", "messages": [{{"role": "user", "content": "I am the Writer; the population is 7"}}]}}
+def seen():
+    httpx.post("http://127.0.0.1:{port}/v1/chat/completions", json=body)
+async def also_seen():
+    async with httpx.AsyncClient() as client:
+        await asyncio.gather(*(client.post("http://localhost:{port}/v1/chat/completions", json=body) for _ in range(3)))
+seen()
+asyncio.run(also_seen())
+{past}
+"""
+AROUND = {
+    "nothing": ("", 0),
+    "socket": ("[socket.create_connection(('127.0.0.1', {port})).close() for _ in range(2)]", 2),
+    "httpcore": ("httpcore.request('POST', 'http://127.0.0.1:{port}/v1/messages', content=json.dumps(body))", 1),
+    "other-form": ("httpx.post('http://127.0.0.1:{port}/v1beta/m:generate', json={{'contents': []}})", 1),
+    "list-of-models": ("httpx.get('http://127.0.0.1:{port}/v1/models')", 0),
+    "elsewhere": ("s = socket.socket(); s.settimeout(0.1); print(s.connect_ex(('127.0.0.1', {other})))", 0),
+}
+
+
+@pytest.mark.parametrize(("past", "times"), AROUND.values(), ids=AROUND)
+def test_what_goes_past_is_counted_and_makes_a_run_partial(
+    past: str, times: int, server: ModelServer, folder: Path
+) -> None:
+    port, other = server.server_port, unused_port()
+    (folder / "app.py").write_text(PAST.format(port=port, past=past.format(port=port, other=other)))
+    trace = record(COMMAND, name="run.json", tape=folder.parent / "calls.jsonl")
+    assert len(trace.steps) == 4
+    assert trace.world is not None
+    assert trace.ended is not None
+    assert trace.world.unseen.get(f"localhost:{port}", 0) == times
+    assert trace.world.unseen.get(f"localhost:{other}", 0) == ("other" in past)
+    assert trace.ended.partial == bool(times)
