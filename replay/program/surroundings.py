@@ -16,7 +16,7 @@ from .snapshot import Snapshot
 from .typed import Typed
 
 _FAKETIMES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
-_FAR_SECONDS = 3600.0
+FAR_SECONDS = 3600.0
 """From where on the clock of programs that are not Python is turned back as well."""
 
 
@@ -76,7 +76,7 @@ def held(world: World, *, offline: bool) -> dict[str, str]:
         shift = world.started - time.time()
         found[SHIFT] = f"{shift:.3f}"
         library = faketime()
-        if offline and library and abs(shift) > _FAR_SECONDS:
+        if offline and library and abs(shift) > FAR_SECONDS:
             found[FAKETIME] = library
     return found
 

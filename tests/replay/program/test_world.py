@@ -370,3 +370,14 @@ def test_what_changes_by_itself_is_learned_and_nothing_else(folder: Path) -> Non
         learn(trace, COMMAND)
     same_run = recorded(folder, "print(ask('Hello'))")
     assert learn(same_run, COMMAND) == ()
+
+
+def test_what_could_not_be_held_is_said(folder: Path) -> None:
+    (folder / "large.bin").write_bytes(bytes(2**20 + 1))
+    source = "print(ask('Hello')); open('large.bin', 'ab').write(b'x'); import socket; s = socket.socket()\n"
+    trace = recorded(folder, source + "s.settimeout(0.1); s.connect_ex(('127.0.0.1', 9))")
+    checked = same(trace)
+    assert any("large.bin" in note for note in checked.notes)
+    assert any("localhost:9 (1)" in note for note in checked.notes)
+    assert "\n  note: " in checked.sentence("run.json")
+    assert check(trace, COMMAND, hold=False).notes == ("the world of the recording was not held",)
