@@ -48,10 +48,11 @@ _CALLED = re.compile(r"([\w.-]+)\((\{.*\})\)", re.DOTALL)
 class Answering:
     """Answers a program's calls until it is left; one instance serves one run.
 
+    With `hold`, answers keep the order in which they came when they were recorded, until something was changed.
     The first error ends the run: it is kept in `error`, every further call is refused, and `failed` is set.
     """
 
-    def __init__(self, trace: Trace, recording: Recording, provider: Provider) -> None:
+    def __init__(self, trace: Trace, recording: Recording, provider: Provider, *, hold: bool = True) -> None:
         self.acts: list[Act] = []
         self.error: BaseException | None = None
         self.failed = threading.Event()
@@ -63,6 +64,8 @@ class Answering:
         self._ignore = trace.world.ignore if trace.world else ()
         self._composites = {step.agent for step in trace.steps if step.composite}
         self._turns = Turns([trace.steps[entry.step] for entry in recording.recorded])
+        if not hold:
+            self._turns.free()
         self._conversations = Conversations()
         self._failures: dict[bytes, Reply] = {}
         self._last: dict[bytes, threading.Event] = {}

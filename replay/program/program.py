@@ -121,7 +121,7 @@ class Program:
             work = Workspace(self._directory, Path(folder))
             world = trace.world or World() if self._hold else World()
             put_back(world, work.copy)
-            with Answering(trace, recording, provider) as answering:
+            with Answering(trace, recording, provider, hold=self._hold) as answering:
                 ran, environment = self._ran(work, world, answering, offline=offline)
             if answering.error is not None:
                 raise answering.error
