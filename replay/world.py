@@ -28,5 +28,7 @@ class World(Frozen):
     """The same of files that are not text, as base64."""
     unkept: tuple[str, ...] = ()
     """Files that the run changed and that were too large to keep."""
+    unseen: Mapping[str, int] = Field(default_factory=dict)
+    """Connections that went past the clients that are seen, by `HOST:PORT`; of Python processes only."""
     ignore: tuple[str, ...] = ()
     """Regular expressions of what differs from run to run by itself; calls and outputs are compared without it."""

@@ -6,20 +6,22 @@ here once, for synchronous code too (`line.now`).
 
 import contextvars
 import json
-import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from . import identity
 from .line import Line, forever
+from .settings import MODE, SOCKET, TAPE, setting
 from .tape import Tape, as_text
 
 PATHS = re.compile(r"/(?:chat/completions|responses|messages|api/chat|api/generate|embeddings|api/embed)$")
 """How the path of a request to a model ends."""
 
-_ASKING = frozenset({"messages", "input", "prompt", "previous_response_id", "conversation"})
+_ASKING = frozenset({"messages", "input", "prompt", "previous_response_id", "conversation", "contents"})
 """Fields of which a question to a model has one."""
 
 KEPT_HEADERS = (
@@ -44,6 +46,9 @@ models: "set[tuple[str, str]]" = set()
 """Addresses at which the program asks models."""
 
 _sending: "contextvars.ContextVar[bool]" = contextvars.ContextVar("butfor_sending", default=False)
+
+
+_known: "contextvars.ContextVar[bool]" = contextvars.ContextVar("butfor_known", default=False)
 
 
 class Heard(NamedTuple):
@@ -85,9 +90,24 @@ class Asked(NamedTuple):
     body: bytes
 
 
+def is_sending() -> bool:
+    """Whether a request of a client that is seen is on its way just now."""
+    return _sending.get() or live.get() or _known.get()
+
+
+@contextmanager
+def known() -> "Iterator[None]":
+    """While a request is made that is seen, and asks no model."""
+    token = _known.set(True)
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def ours(method: str, path: str) -> bool:
     """Whether a request may be to a model, by its path, and is by the program itself."""
-    return bool(os.environ.get("BUTFOR_MODE")) and method == "POST" and not _sending.get() and bool(PATHS.search(path))
+    return bool(setting(MODE)) and method == "POST" and not _sending.get() and bool(PATHS.search(path))
 
 
 def asks(body: bytes) -> bool:
@@ -122,11 +142,11 @@ def asked(headers: Any, url: Any, body: bytes) -> Asked:
 
 async def response(client: Client, request: Asked) -> Any:
     """What the program gets for its request, unread."""
-    if os.environ["BUTFOR_MODE"] == "record":
+    if setting(MODE) == "record":
         return await _sent(client, b"", _Writer(request))
-    line = await Line.opened(os.environ["BUTFOR_SOCKET"], loop=client.loop)
+    line = await Line.opened(setting(SOCKET), loop=client.loop)
     try:
-        said, body = await line.ask(request.head, request.body)
+        said, body = await line.ask({**request.head, "loop": client.loop}, request.body)
         while said["do"] == "live":
             said, body = await line.ask(*await _live(client, body))
             if said["do"] == "wait":
@@ -225,7 +245,7 @@ class _Writer(Ear):
     def tell(self, heard: Heard) -> None:
         head = {**self._request.head, **as_text("request", self._request.body)}
         line = {**head, **heard.head, **as_text("body", heard.body), "ended": time.time()}
-        Tape.of(os.environ["BUTFOR_TAPE"]).append(line)
+        Tape.of(setting(TAPE)).append(line)
 
 
 class _Keeper(Ear):

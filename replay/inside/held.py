@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from .settings import TAPE, setting
 from .tape import Tape
 
 SEED, SHIFT, PLACE, FAKETIME = "BUTFOR_SEED", "BUTFOR_SHIFT", "BUTFOR_PLACE", "BUTFOR_FAKETIME"
@@ -25,16 +26,16 @@ library that turns the clock of programs back that are not Python.
 
 def install(*, recording: bool) -> "dict[str, Callable[[Any], None]]":
     """Hold what the environment says is held; what to do to libraries once they are imported."""
-    if os.environ.get(SHIFT) and "FAKETIME" not in os.environ:
-        _shift(float(os.environ[SHIFT]))
-        if os.environ.get(FAKETIME):  # for what this process starts, in any language
+    if setting(SHIFT) and "FAKETIME" not in os.environ:
+        _shift(float(setting(SHIFT)))
+        if setting(FAKETIME):  # for what this process starts, in any language
             others = os.environ.get("LD_PRELOAD")
-            os.environ["LD_PRELOAD"] = " ".join([os.environ[FAKETIME], *([others] if others else [])])
-            os.environ["FAKETIME"] = f"{float(os.environ[SHIFT]):+.0f}"
+            os.environ["LD_PRELOAD"] = " ".join([setting(FAKETIME), *([others] if others else [])])
+            os.environ["FAKETIME"] = f"{float(setting(SHIFT)):+.0f}"
             os.environ["FAKETIME_DONT_FAKE_MONOTONIC"] = os.environ["NO_FAKE_STAT"] = "1"
-    if recording and os.environ.get(SEED):
+    if recording and setting(SEED):
         _note_variables()
-    return _draw(f"{os.environ[SEED]}/{os.environ.get(PLACE, '')}") if os.environ.get(SEED) else {}
+    return _draw(f"{setting(SEED)}/{setting(PLACE)}") if setting(SEED) else {}
 
 
 def _draw(seed: str) -> "dict[str, Callable[[Any], None]]":
@@ -148,7 +149,7 @@ def _note_variables() -> None:
     def getitem(environment: Any, name: Any) -> Any:
         if isinstance(name, str) and name not in seen and environment is os.environ and _by_program():
             seen.add(name)
-            if name not in _PLACES and not name.startswith(_SKIPPED) and os.environ.get("BUTFOR_TAPE"):
+            if name not in _PLACES and not name.startswith(_SKIPPED) and setting(TAPE):
                 _note(name, environment.get(name))
         return original(environment, name)
 
@@ -158,7 +159,7 @@ def _note_variables() -> None:
 def _note(name: str, value: "str | None") -> None:
     if SECRET.search(name) or "://" in (value or ""):
         return  # an address is where things are, and may be elsewhere by the time of a replay
-    Tape.of(os.environ["BUTFOR_TAPE"]).append({"kind": "world", "environment": {name: value}})
+    Tape.of(setting(TAPE)).append({"kind": "world", "environment": {name: value}})
 
 
 def _by_program() -> bool:

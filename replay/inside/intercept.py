@@ -7,14 +7,12 @@ request go live and hears what came back. This package needs nothing but the sta
 
 import importlib.abc
 import importlib.util
-import os
 import sys
 from typing import Any
 
-from . import clients, held, identity
+from . import children, clients, held, identity, unseen
 from .asked import LOCAL, live, models
-
-MODE, TAPE, SOCKET, OFFLINE = "BUTFOR_MODE", "BUTFOR_TAPE", "BUTFOR_SOCKET", "BUTFOR_OFFLINE"
+from .settings import MODE, OFFLINE, setting
 
 _installed: "list[bool]" = []
 
@@ -24,14 +22,16 @@ def install() -> None:
     if _installed:
         return
     _installed.append(True)
-    held_hooks = held.install(recording=os.environ.get(MODE) == "record")
-    hooks = {**clients.hooks(), **identity.hooks(), **held_hooks}
+    held_hooks = held.install(recording=setting(MODE) == "record")
+    hooks = {**clients.hooks(), **identity.hooks(), **held_hooks, **children.install()}
     for name, hook in hooks.items():
         if name in sys.modules:
             hook(sys.modules[name])
     sys.meta_path.insert(0, _AfterImport(hooks))
-    if os.environ.get(MODE) == "replay":
+    if setting(MODE) == "replay":
         sys.addaudithook(_guard)
+    else:
+        unseen.install()
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):
@@ -70,5 +70,5 @@ def _guard(event: str, arguments: Any) -> None:
     host, port = str(address[0]), str(address[1])
     local = host in LOCAL or host.startswith("127.")
     around = event == "socket.connect" and ("localhost" if local else host, port) in models
-    if around or (os.environ.get(OFFLINE) and not local):
+    if around or (setting(OFFLINE) and not local):
         raise PermissionError(f"butfor: the network is blocked in a replay, and the program connects to {host}:{port}")

@@ -4,7 +4,6 @@ Both sides load this module. What the program's side does is written once, as co
 them, synchronous code drives them by hand with `now`, and then nothing in them ever waits.
 """
 
-import asyncio
 import json
 import socket
 import sys
@@ -38,7 +37,7 @@ async def awaited(found: Any, *, loop: bool) -> Any:
 async def forever(*, loop: bool) -> None:
     """Wait to be cancelled, as nobody does in synchronous code."""
     if loop and _asyncio_runs():
-        await asyncio.sleep(_LONG_SECONDS)
+        await sys.modules["asyncio"].sleep(_LONG_SECONDS)
     elif loop and "trio" in sys.modules:
         await sys.modules["trio"].sleep(_LONG_SECONDS)
 
@@ -86,6 +85,7 @@ class Line:
     async def opened(cls, path: str, *, loop: bool) -> "Line":
         """A new connection; with `loop`, one that does not hold up the event loop, where asyncio runs one."""
         if loop and _asyncio_runs():
+            asyncio = sys.modules["asyncio"]
             return cls(_Streams(*await asyncio.open_unix_connection(path, limit=_LONGEST_LINE)))
         return cls(_Blocking(path))
 
@@ -125,7 +125,7 @@ class _Blocking:
 class _Streams:
     """The streams of asyncio."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Any, writer: Any) -> None:
         self._reader, self._writer = reader, writer
 
     async def said(self, message: bytes) -> "tuple[dict[str, Any], bytes]":
@@ -135,7 +135,7 @@ class _Streams:
         return head, await self._reader.readexactly(head["length"])
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await sys.modules["asyncio"].sleep(seconds)
 
     def close(self) -> None:
         self._writer.close()
@@ -149,8 +149,8 @@ def _head(line: bytes) -> "dict[str, Any]":
 
 
 def _asyncio_runs() -> bool:
+    asyncio = sys.modules.get("asyncio")  # a program that does without it need not wait for its import
     try:
-        asyncio.get_running_loop()
+        return asyncio is not None and asyncio.get_running_loop() is not None
     except RuntimeError:
         return False
-    return True

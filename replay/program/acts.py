@@ -4,6 +4,7 @@ steps linked.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -25,9 +26,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NO_CALL = (
-    "{name}: the program asked no model that could be seen. Seen are clients on httpx and httpx2 (openai, "
-    "anthropic, ollama, LiteLLM and what is built on them) in Python processes that load sitecustomize (not "
-    "python -I, -S or -E); "
+    "{name}: the program asked no model that could be seen. Seen are clients on httpx, httpx2, requests, urllib3, "
+    "aiohttp and urllib (openai, anthropic, ollama, LiteLLM, boto3 and what is built on them) in Python processes that "
+    "load sitecustomize (not python -I, -S or -E); "
     "for anything else, use a proxy: butfor record --proxy"
 )
 
@@ -86,6 +87,8 @@ class Entries(NamedTuple):
     """Whether a line was cut short."""
     environment: dict[str, str | None]
     """Variables that the program's own code read."""
+    unseen: dict[str, int]
+    """Connections past the clients that are seen, by `HOST:PORT`."""
 
 
 def read_entries(text: str, *, name: str) -> Entries:
@@ -96,6 +99,7 @@ def read_entries(text: str, *, name: str) -> Entries:
     """
     entries: list[dict[str, Any]] = []
     environment: dict[str, str | None] = {}
+    unseen: Counter[str] = Counter()
     partial = bool(text) and not text.endswith("\n")
     for line in text.splitlines():
         try:
@@ -106,10 +110,11 @@ def read_entries(text: str, *, name: str) -> Entries:
         if not isinstance(entry, dict) or entry.get("kind") not in ("llm", "tool", "world"):
             raise LogFormatError(f"{name}: holds a line that is no recorded call")
         if entry["kind"] == "world":
-            environment.update(entry["environment"])
+            environment.update(entry.get("environment", {}))
+            unseen.update([entry["unseen"]] if "unseen" in entry else [])
         else:
             entries.append(entry)
-    return Entries(entries, partial, environment)
+    return Entries(entries, partial, environment, dict(unseen))
 
 
 def recorded_acts(entries: Iterable[dict[str, Any]]) -> list[Act]:

@@ -48,10 +48,11 @@ _CALLED = re.compile(r"([\w.-]+)\((\{.*\})\)", re.DOTALL)
 class Answering:
     """Answers a program's calls until it is left; one instance serves one run.
 
+    With `hold`, answers keep the order in which they came when they were recorded, until something was changed.
     The first error ends the run: it is kept in `error`, every further call is refused, and `failed` is set.
     """
 
-    def __init__(self, trace: Trace, recording: Recording, provider: Provider) -> None:
+    def __init__(self, trace: Trace, recording: Recording, provider: Provider, *, hold: bool = True) -> None:
         self.acts: list[Act] = []
         self.error: BaseException | None = None
         self.failed = threading.Event()
@@ -63,6 +64,8 @@ class Answering:
         self._ignore = trace.world.ignore if trace.world else ()
         self._composites = {step.agent for step in trace.steps if step.composite}
         self._turns = Turns([trace.steps[entry.step] for entry in recording.recorded])
+        if not hold:
+            self._turns.free()
         self._conversations = Conversations()
         self._failures: dict[bytes, Reply] = {}
         self._last: dict[bytes, threading.Event] = {}
@@ -140,7 +143,7 @@ class Answering:
         key = exchange.asked.content_key
         with self._lock:
             reply = self._failures.get(key)
-        step = None
+        step, again = None, reply is not None
         if reply is None:
             completion, step = self._complete(exchange)
             reply = self._wire(exchange, codec, completion, step)
@@ -157,7 +160,10 @@ class Answering:
                     self._failures[key] = reply
         headers = dict(reply.headers) | ({"x-should-retry": "false"} if reply.failed else {})
         said = {"do": "answer", "status": reply.status, "headers": headers, "broken": reply.broken}
+        if again:
+            return exchange.say(said, reply.content)
         self._say(exchange, step, said, reply.content, wait=not cancelled(reply))
+        return None
 
     def _complete(self, exchange: Exchange) -> tuple[Completion, Step | None]:
         """The provider's answer, and the recorded step where it is that step's."""
@@ -178,7 +184,7 @@ class Answering:
             self._turns.free()
             return exchange.say(said, body)
         if wait:
-            self._turns.wait(step)
+            self._turns.wait(step, thread=not exchange.head.get("loop", True))
         try:
             exchange.say(said, body)
             if wait:

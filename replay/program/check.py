@@ -1,5 +1,6 @@
 """Whether a program, run again with nothing changed, is the run that was recorded: `check`, which gives a `Checked`."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from butfor.replay.world import World
 from .namespace import Closed
 from .program import Program
 from .same import first_difference, pattern
+from .surroundings import FAR_SECONDS, faketime
 
 _SHOWN = 200
 _CLOSED = {
@@ -32,6 +34,8 @@ class Checked(Frozen):
     """What kept the program off the network; `None` where none ran, and the log was held against itself."""
     differences: tuple[str, ...] = ()
     """What differs from the recorded run, a sentence each."""
+    notes: tuple[str, ...] = ()
+    """What was not seen or not held, so that a difference may come from it; a sentence each."""
 
     @property
     def same(self) -> bool:
@@ -48,6 +52,7 @@ class Checked(Frozen):
             "fidelity": self.again.fidelity,
             "closed": self.closed,
             "differences": self.differences,
+            "notes": self.notes,
         }
 
     def sentence(self, name: str) -> str:
@@ -62,6 +67,7 @@ class Checked(Frozen):
         return (
             f"{name}: {self.calls} calls, each answered from the recording while the program ran again offline "
             f"({_CLOSED[self.closed]}), 0 live; {verdict} (sha256 {self.again.digest})"
+            + "".join(f"\n  note: {note}" for note in self.notes)
         )
 
 
@@ -99,7 +105,26 @@ def check(
     again = program.check(trace)
     differences = tuple(_differences(trace, again))
     calls = len(program.recording(trace).recorded)
-    return Checked(again=again if differences else trace, calls=calls, closed=program.closed, differences=differences)
+    return Checked(
+        again=again if differences else trace,
+        calls=calls,
+        closed=program.closed,
+        differences=differences,
+        notes=tuple(_notes(trace)) if hold else ("the world of the recording was not held",),
+    )
+
+
+def _notes(trace: Trace) -> Iterator[str]:
+    world = trace.world
+    if world is None:
+        return
+    if world.unseen:
+        went = ", ".join(f"{at} ({count})" for at, count in sorted(world.unseen.items()))
+        yield f"while it was recorded, connections went past the clients that are seen: {went}"
+    if world.unkept:
+        yield f"files that the run changed are not as they were before: {', '.join(world.unkept)}"
+    if world.started and time.time() - world.started > FAR_SECONDS and faketime() is None:
+        yield "the clock of programs that are not Python is today's, since libfaketime is not installed"
 
 
 def _differences(trace: Trace, again: Trace) -> Iterator[str]:

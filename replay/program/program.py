@@ -24,6 +24,7 @@ from .proxy import Proxy
 from .same import pattern, recognised
 from .snapshot import put_back
 from .surroundings import Watch, given, held
+from .unseen import to_models
 from .workspace import Workspace, from_copy, injected
 
 _LAST_LINES = 8
@@ -120,7 +121,7 @@ class Program:
             work = Workspace(self._directory, Path(folder))
             world = trace.world or World() if self._hold else World()
             put_back(world, work.copy)
-            with Answering(trace, recording, provider) as answering:
+            with Answering(trace, recording, provider, hold=self._hold) as answering:
                 ran, environment = self._ran(work, world, answering, offline=offline)
             if answering.error is not None:
                 raise answering.error
@@ -218,9 +219,11 @@ def from_tape(tape: Path, *, name: str, ended: Ended, world: World | None = None
         ProgramFailed: there are none.
     """
     read = read_entries(tape.read_text(encoding="utf-8"), name=tape.name)
-    partial = read.partial or ended.partial
+    partial = read.partial or ended.partial or bool(to_models(read))
     trace = to_trace(recorded_acts(read.entries), name=name, ended=ended.model_copy(update={"partial": partial}))
-    return trace.model_copy(update={"world": world and world.model_copy(update={"environment": read.environment})})
+    if world is not None:
+        world = world.model_copy(update={"environment": read.environment, "unseen": read.unseen})
+    return trace.model_copy(update={"world": world})
 
 
 def _recording(trace: Trace) -> Recording:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from butfor.cache.errors import LogFormatError
 from butfor.replay.world import World
 
 from .workspace import LEFT_OUT, LENT
@@ -96,7 +97,11 @@ class Snapshot:
 
 
 def put_back(world: World, directory: Path) -> None:
-    """Make the files of a copy what they were before the recorded run."""
+    """Make the files of a copy what they were before the recorded run.
+
+    Raises:
+        LogFormatError: the run names a file that is not in the directory.
+    """
     kept = {name: text.encode() for name, text in world.files.items() if text is not None}
     kept |= {name: base64.b64decode(text) for name, text in world.binary.items()}
     for name in world.files.keys() - kept.keys():
@@ -116,7 +121,7 @@ def _within(directory: Path, name: str) -> Path:
     """A path in the directory, whatever a run from somebody else calls it."""
     path = Path(os.path.normpath(directory / name))
     if not path.is_relative_to(directory) or path == directory or not _leads_within(path.parent, directory):
-        raise ValueError(f"the run names a file outside of its working directory: {name}")
+        raise LogFormatError(f"the run names a file outside of its working directory: {name}")
     return path
 
 

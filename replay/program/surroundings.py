@@ -16,7 +16,7 @@ from .snapshot import Snapshot
 from .typed import Typed
 
 _FAKETIMES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
-_FAR_SECONDS = 3600.0
+FAR_SECONDS = 3600.0
 """From where on the clock of programs that are not Python is turned back as well."""
 
 
@@ -76,7 +76,7 @@ def held(world: World, *, offline: bool) -> dict[str, str]:
         shift = world.started - time.time()
         found[SHIFT] = f"{shift:.3f}"
         library = faketime()
-        if offline and library and abs(shift) > _FAR_SECONDS:
+        if offline and library and abs(shift) > FAR_SECONDS:
             found[FAKETIME] = library
     return found
 
@@ -97,9 +97,12 @@ def faketime() -> str | None:
 def _has_input() -> bool:
     """Whether there is a standard input that can be read without taking it from somebody else."""
     try:
-        found = os.fstat(0)
-        if stat.S_ISCHR(found.st_mode) and not os.isatty(0):
-            return False  # the null device, or the like
-        return not os.isatty(0) or os.tcgetpgrp(0) == os.getpgrp()
+        terminal, special = os.isatty(0), stat.S_ISCHR(os.fstat(0).st_mode)
     except OSError:
         return False
+    if not terminal:
+        return not special  # the null device, or the like
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return True  # not the terminal that controls this process, and so nobody else's

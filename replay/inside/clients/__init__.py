@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from . import httpx
+from . import aiohttp, http_client, httpx, urllib3
 
 
 def hooks() -> "dict[str, Callable[[Any], None]]":
     """What to do to a library's modules once they are imported."""
-    return {name: hook for client in (httpx,) for name, hook in client.HOOKS.items()}
+    return {name: hook for client in (httpx, urllib3, http_client, aiohttp) for name, hook in client.HOOKS.items()}

@@ -5,8 +5,10 @@ import functools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from ..asked import Ear, asked, asks, is_cancelled, ours, response
+from ..asked import Ear, asked, asks, is_cancelled, is_sending, known, ours, response
 from ..line import awaited, forever, now
+from ..settings import MODE, setting
+from ..unseen import note
 
 
 def _wrap(module: Any) -> None:
@@ -17,10 +19,13 @@ def _wrap(module: Any) -> None:
 def _wrapped(module: Any, original: Any, *, loop: bool) -> Any:
     async def sent(client: Any, request: Any, **options: Any) -> Any:
         if not ours(request.method, request.url.path):
-            return await awaited(original(client, request, **options), loop=loop)
+            _count(module, request)
+            with known():
+                return await awaited(original(client, request, **options), loop=loop)
         body = await awaited(request.aread() if loop else request.read(), loop=loop)
         if not asks(body):
-            return await awaited(original(client, request, **options), loop=loop)
+            with known():
+                return await awaited(original(client, request, **options), loop=loop)
         stream = options.pop("stream", False)
         http = _Http(module, original, client, request, options, loop=loop)
         found = await response(http, asked(request.headers, request.url, body))
@@ -32,6 +37,18 @@ def _wrapped(module: Any, original: Any, *, loop: bool) -> Any:
         return coroutine if loop else now(coroutine)
 
     return send
+
+
+def _count(module: Any, request: Any) -> None:
+    """Note a question to a model in a form that is not known."""
+    if setting(MODE) != "record" or request.method != "POST" or is_sending():
+        return
+    try:
+        body = request.content
+    except module.RequestNotRead:
+        return
+    if asks(body):
+        note(str(request.url.host), request.url.port or {"http": 80}.get(request.url.scheme, 443))
 
 
 class _Http:

@@ -6,13 +6,13 @@ This module needs nothing but the standard library.
 import builtins
 import contextvars
 import json
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 from ..line import Line, awaited, now
+from ..settings import MODE, SOCKET, TAPE, setting
 from ..tape import Tape
 
 _current: "contextvars.ContextVar[str | None]" = contextvars.ContextVar("butfor_tool", default=None)
@@ -44,14 +44,14 @@ async def acting(
 
     `run` returns what to await; without `loop` the result itself, and then nothing here is waited for.
     """
-    if not os.environ.get("BUTFOR_MODE"):
+    if not setting(MODE):
         return await awaited(run(), loop=loop)
     doing = _Doing(name, arguments, dump, load)
-    if os.environ.get("BUTFOR_MODE") != "replay":
+    if setting(MODE) != "replay":
         with doing:
             return doing.ran(await awaited(run(), loop=loop))
-    line = await Line.opened(os.environ["BUTFOR_SOCKET"], loop=loop)
-    said, body = await line.ask(doing.head, b"")
+    line = await Line.opened(setting(SOCKET), loop=loop)
+    said, body = await line.ask({**doing.head, "loop": loop}, b"")
     if said["do"] == "run":
         with doing:
             doing.ran(await awaited(run(), loop=loop))
@@ -91,9 +91,9 @@ class _Doing:
         if error is not None:
             self._error = error
             self._told = {"error": f"{type(error).__name__}: {error}"}
-        replaying = os.environ.get("BUTFOR_MODE") == "replay"
-        if not replaying and os.environ.get("BUTFOR_TAPE"):
-            Tape.of(os.environ["BUTFOR_TAPE"]).append({**self.head, **self._told, "ended": time.time()})
+        replaying = setting(MODE) == "replay"
+        if not replaying and setting(TAPE):
+            Tape.of(setting(TAPE)).append({**self.head, **self._told, "ended": time.time()})
         return replaying and isinstance(error, Exception)
 
     def ran(self, value: Any) -> Any:
