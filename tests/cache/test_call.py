@@ -347,7 +347,7 @@ def recorded() -> dict[str, Call]:
         ToolCall(id=random_id, name="add", arguments=arguments),
         ToolCall(id="x1", name="add", arguments="{ no json"),
     )
-    parts = ({"type": "text", "text": "é\ud800", "n": 1.5, "big": 10**30, "e": 1e16}, [None, True], "loose")
+    parts: Any = ({"type": "text", "text": "é\ud800", "n": 1.5, "big": 10**30, "e": 1e16}, [None, True], "loose")
     many = []
     for n in range(40):
         own = f"call_{n:08}"
@@ -375,7 +375,7 @@ def recorded() -> dict[str, Call]:
         "long": tuple(user(f"{n} " * 500) for n in range(30)),
     }
     calls = {name: Call(model="openai:a", messages=messages) for name, messages in histories.items()}
-    params = {"temperature": 1.0, "seed": None, "stop": ["\n"], "user": "me", "p": {"b": 2, "a": 0.5}}
+    params: Any = {"temperature": 1.0, "seed": None, "stop": ["\n"], "user": "me", "p": {"b": 2, "a": 0.5}}
     add = Tool(name="add", description="Adds é.", parameters={"type": "object"})
     calls["params"] = calls["params"].model_copy(update={"params": params})
     calls["tools"] = calls["tools"].model_copy(update={"tools": (add,)})
