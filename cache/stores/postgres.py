@@ -50,7 +50,7 @@ class PostgresRows:
         rows = self._ask("SELECT value FROM butfor_rows WHERE name = %s", name)
         return str(rows[0][0]) if rows else None
 
-    def set(self, name: str, text: str) -> None:
+    def put(self, name: str, text: str) -> None:
         """Put a text under a name, whatever was there."""
         update = "INSERT INTO butfor_rows VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
         self._do(lambda connection: connection.execute(update, (name, text)))

@@ -59,7 +59,7 @@ class RedisRows:
         found = self._do(lambda: self._client.get(_PREFIX + name))
         return None if found is None else str(found)
 
-    def set(self, name: str, text: str) -> None:
+    def put(self, name: str, text: str) -> None:
         """Put a text under a name, whatever was there."""
         self._do(lambda: self._client.set(_PREFIX + name, text))
 

@@ -31,7 +31,7 @@ class Rows(Protocol):
         """The text under a name."""
         ...
 
-    def set(self, name: str, text: str) -> None:
+    def put(self, name: str, text: str) -> None:
         """Put a text under a name, whatever was there."""
         ...
 
@@ -166,7 +166,7 @@ class SharedStore:
 
     def note(self, name: str, text: str) -> None:
         """Keep a text beside the answers, replacing what had the name."""
-        self._rows.set(f"note/{name}", seal(f"note/{name}", text))
+        self._rows.put(f"note/{name}", seal(f"note/{name}", text))
 
     def noted(self, name: str) -> str | None:
         """The text kept under a name."""

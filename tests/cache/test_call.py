@@ -397,7 +397,7 @@ def test_every_kind_of_text_is_written_as_the_standard_encoder_writes_it() -> No
     "number", [10**5000, -(10**5000), float("nan"), float("inf")], ids=["long", "long negative", "nan", "infinite"]
 )
 def test_a_number_that_cannot_be_written_has_a_stable_key(number: float) -> None:
-    def key(value: object) -> str:
+    def key(value: Any) -> str:
         return asked(Message.model_construct(role="user", content=({"n": value},))).key()
 
     assert key(number) == key(number) != key(1)

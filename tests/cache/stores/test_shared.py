@@ -78,7 +78,7 @@ def test_a_row_that_was_changed_is_an_error_that_names_it(store: SharedStore) ->
     call = asked()
     store.add(call.key(), call, answer("yes"))
     name = f"answer/{call.key()}"
-    store._rows.set(name, (store._rows.get(name) or "").replace("yes", "yet"))
+    store._rows.put(name, (store._rows.get(name) or "").replace("yes", "yet"))
     with pytest.raises(StoreDamaged, match=name):
         store.get(call.key())
     assert any(name in problem for problem in store.verify())
