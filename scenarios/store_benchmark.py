@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,7 +57,7 @@ def key_lines() -> Iterator[str]:
             call = _call(messages)
             times.append(_microseconds(call.key))
             data = b"".join(message.text.encode() for message in call.messages)
-            bare.append(_microseconds(lambda data=data: sha256(data).digest()))
+            bare.append(_microseconds(partial(sha256, data)))
         key, digest = statistics.median(times), statistics.median(bare)
         yield _line(f"key of fresh messages, {size}", f"{key:8.1f} µs  (sha256 alone {digest:.1f})")
     for messages in (1_000, 4_000, 16_000):
@@ -86,8 +87,8 @@ def rival_lines(folder: Path) -> Iterator[str]:
         elif name in rivals:
             write, read = rivals[name](folder / name)
             keys = [sha256(b"%d" % n).hexdigest() for n in range(_ROUNDS)]
-            writing = statistics.median(_microseconds(lambda key=key: write(key)) for key in keys)
-            reading = statistics.median(_microseconds(lambda key=key: read(key)) for key in keys)
+            writing = statistics.median(_microseconds(partial(write, key)) for key in keys)
+            reading = statistics.median(_microseconds(partial(read, key)) for key in keys)
             yield _line(f"{name}, bare, 2 KB", f"write {writing:8.1f} µs  read {reading:6.1f} µs")
         else:
             yield _line(name, "installed; not measured here")
@@ -109,21 +110,19 @@ def _lmdb(folder: Path) -> tuple[Callable[[str], Any], Callable[[str], Any]]:
         with database.begin(write=True) as transaction:
             transaction.put(key.encode(), b"y" * _CHARACTERS)
 
-    def read(key: str) -> bytes:
+    def read(key: str) -> object:
         with database.begin() as transaction:
-            return bytes(transaction.get(key.encode()))
+            return transaction.get(key.encode())
 
     return write, read
 
 
 def _recording(folder: Path, size: str, history: int) -> str:
     store, times = DiskStore(folder), []
-    before = 0
     for n in range(_ROUNDS):
         call = _call(history, last=f"question {n} ")
         key = call.key()
-        times.append(_microseconds(lambda key=key, call=call: store.add(key, call, answer("yes"))))
-        before = before or store.info().bytes
+        times.append(_microseconds(partial(store.add, key, call, answer("yes"))))
     store.close()
     per_call = (folder / "cache.db").stat().st_size / _ROUNDS / 1_000
     return _line(f"recording a new call, {size}", f"{statistics.median(times):8.1f} µs  {per_call:.1f} KB a call")
@@ -140,7 +139,7 @@ def _grown(folder: Path) -> Iterator[str]:
     store = DiskStore(folder)
     yield _line("opening it", f"{(time.perf_counter() - began) * 1e3:8.1f} ms")
     keys = [_small(n * _ANSWERS // _ROUNDS).key() for n in range(_ROUNDS)]
-    reads = [_microseconds(lambda key=key: store.get(key)) for key in keys]
+    reads = [_microseconds(partial(store.get, key)) for key in keys]
     yield _line("an answer", f"{statistics.median(reads):8.1f} µs")
     yield _line("an offline miss with its explanation", f"{_microseconds(lambda: _missed(store)) / 1e3:8.1f} ms")
     yield _line("info", f"{_microseconds(store.info) / 1e6:8.3f} s")
@@ -163,7 +162,7 @@ def _crowd(folder: Path) -> Iterator[str]:
     line = [sys.executable, "-c", _CROWD, str(folder)]
     began = time.perf_counter()
     workers = [
-        subprocess.Popen([*line, str(n), str(_THREADS), str(calls)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*line, str(n), str(_THREADS), str(calls)], stdout=subprocess.PIPE, text=True)  # noqa: S603
         for n in range(_PROCESSES)
     ]
     rows = [row.split() for worker in workers for row in worker.communicate()[0].splitlines()]
