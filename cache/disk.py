@@ -68,6 +68,7 @@ class DiskStore:
         self._locks = self.directory / "locks"
         self._thread_locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._writing = threading.Lock()
         with self._guarded():
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._locks.mkdir(mode=0o700, exist_ok=True)
@@ -223,14 +224,15 @@ class DiskStore:
     @contextmanager
     def _transaction(self) -> Iterator[asked.Sql]:
         sql = self._cache._sql
-        sql("BEGIN IMMEDIATE")
-        try:
-            yield sql
-            sql("COMMIT")
-        except BaseException:
-            if self._cache._con.in_transaction:  # a full disk has rolled it back already
-                sql("ROLLBACK")
-            raise
+        with self._writing:  # a queue among threads: SQLite has none, and lets the unlucky wait long
+            sql("BEGIN IMMEDIATE")
+            try:
+                yield sql
+                sql("COMMIT")
+            except BaseException:
+                if self._cache._con.in_transaction:  # a full disk has rolled it back already
+                    sql("ROLLBACK")
+                raise
 
     def _insert(self, sql: asked.Sql, texts: dict[str, str]) -> int:
         """Write the rows that are not there; how many."""
