@@ -1,6 +1,5 @@
 """What is asked of a model and what comes back: `Call`, with its content key, and `Completion`."""
 
-import json
 import operator
 import re
 import threading
@@ -10,6 +9,8 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, JsonValue, PrivateAttr
+
+from .canonical import canonical, canonical_arguments, canonical_text, plain_numbers
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -24,6 +25,10 @@ INERT_PARAMS = frozenset(
 
 _RANDOM_ID = re.compile(r"(?=[^\d]*\d)[\w.:-]{9,}", re.ASCII)
 """What a text may quote only because it is an id; `1` or a tool's name in a text is content."""
+_SHORTEST_ID = 9
+_ID_LIKE = re.compile(rb"[\w.:-]{9,}")
+_FEW_IDS = 32
+"""Up to so many ids a text is searched for each of them, past it once for all."""
 
 
 class Frozen(BaseModel):
@@ -94,18 +99,17 @@ class Message(Frozen):
         return own if self.tool_call_id is None else (*own, self.tool_call_id)
 
     @cached_property
-    def _canonical(self) -> str:
-        return self._with_ids({})
-
-    @cached_property
     def _digest(self) -> bytes:
-        return sha256(self._canonical.encode()).digest()
+        return sha256(self._with_ids({})).digest()
 
-    def _with_ids(self, numbers: Mapping[str, int]) -> str:
+    def _with_ids(self, numbers: Mapping[str, int]) -> bytes:
         """The canonical JSON of the message, its ids replaced by these numbers."""
-        calls = [[numbers.get(c.id, c.id), c.name, _canonical_arguments(c.arguments)] for c in self.tool_calls]
+        if isinstance(self.content, str) and not self.tool_calls and self.tool_call_id is None:
+            name = b"null" if self.name is None else canonical_text(self.name)
+            return b'["%b",%b,%b,[],null]' % (self.role.encode(), name, canonical_text(self.content))
+        calls = [[numbers.get(c.id, c.id), c.name, canonical_arguments(c.arguments)] for c in self.tool_calls]
         answered = None if self.tool_call_id is None else numbers.get(self.tool_call_id, self.tool_call_id)
-        return _canonical([self.role, self.name, self.content, calls, answered])
+        return canonical([self.role, self.name, self.content, calls, answered]).encode()
 
 
 class Tool(Frozen):
@@ -118,7 +122,7 @@ class Tool(Frozen):
 
     @cached_property
     def _digest(self) -> bytes:
-        return sha256(_canonical([self.name, self.description, dict(self.parameters)]).encode()).digest()
+        return sha256(canonical([self.name, self.description, dict(self.parameters)]).encode()).digest()
 
 
 class Asker(Protocol):
@@ -181,7 +185,7 @@ class Call(Frozen):
         that a longer history costs only its new messages.
         """
         params: dict[str, JsonValue] = {k: v for k, v in self.params.items() if v is not None and k not in INERT_PARAMS}
-        head = _canonical([self.model, _plain_numbers(params), len(self.tools)]).encode()
+        head = canonical([self.model, plain_numbers(params), len(self.tools)]).encode()
         return sha256(b"".join((head, *(t._digest for t in self.tools), _history(self.messages)))).digest()
 
     def key(self, *, occurrence: int = 0, sample: int = 0) -> str:
@@ -234,57 +238,63 @@ def answer(text: str, *, origin: Origin = "live", usage: Usage | None = None) ->
     return Completion(message=Message(role="assistant", content=text), origin=origin, usage=usage)
 
 
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+class _Ids:
+    """The ids of a history, numbered by first appearance."""
+
+    def __init__(self, known: "_Ids | None" = None) -> None:
+        self.numbers: dict[str, int] = dict(known.numbers) if known else {}
+        self._random: list[bytes] = list(known._random) if known else []
+        self._endings: dict[bytes, tuple[bytes, ...]] = dict(known._endings) if known else {}
+
+    def number(self, message: Message) -> None:
+        """Give the message's new ids the next numbers."""
+        for identifier in message.ids:
+            if identifier in self.numbers:
+                continue
+            self.numbers[identifier] = len(self.numbers)
+            if _RANDOM_ID.fullmatch(identifier):
+                as_bytes = identifier.encode()
+                self._random.append(as_bytes)
+                end = as_bytes[-_SHORTEST_ID:]  # ids of one maker begin alike
+                self._endings[end] = (*self._endings.get(end, ()), as_bytes)
+
+    def quoted(self, text: bytes) -> set[bytes]:
+        """The random ids that the text holds."""
+        if len(self._random) <= _FEW_IDS:
+            return {i for i in self._random if i in text}
+        found = set()
+        for run in _ID_LIKE.findall(text):
+            for end in range(_SHORTEST_ID, len(run) + 1):
+                for identifier in self._endings.get(run[end - _SHORTEST_ID : end], ()):
+                    if run.endswith(identifier, 0, end):
+                        found.add(identifier)
+        return found
 
 
-def _canonical_arguments(arguments: str) -> JsonValue:
-    try:
-        parsed: JsonValue = json.loads(arguments)
-        return ["json", _canonical(_plain_numbers(parsed))]
-    except (ValueError, RecursionError):
-        return ["text", arguments]
-
-
-def _plain_numbers(value: JsonValue) -> JsonValue:
-    """1.0 and 1 are one number to every API, so they must be one key."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _plain_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain_numbers(item) for item in value]
-    return value
+def _renamed(message: Message, ids: _Ids) -> bytes:
+    """The message's digest, its ids replaced by their numbers, wherever a text quotes a random one too."""
+    if not ids.numbers:
+        return message._digest
+    quoted = ids.quoted(message._with_ids({}))
+    if not quoted and not message.ids:
+        return message._digest
+    text = message._with_ids(ids.numbers)
+    names = {
+        (name or "").encode(errors="surrogatepass") for name in (message.name, *(c.name for c in message.tool_calls))
+    }
+    for identifier in sorted(quoted - names, key=lambda i: (-len(i), i)):
+        text = text.replace(identifier, b"\0%d\0" % ids.numbers[identifier.decode()])
+    return sha256(text).digest()
 
 
 class _Chain(NamedTuple):
-    """The digest of a history, and its ids numbered by first appearance."""
+    """A history that was digested before."""
 
     messages: tuple[Message, ...]
     digest: bytes
-    ids: dict[str, int]
-
-    def then(self, message: Message) -> "_Chain":
-        """The chain one message longer."""
-        new = [i for i in message.ids if i not in self.ids]
-        ids = self.ids | {i: len(self.ids) + n for n, i in enumerate(dict.fromkeys(new))} if new else self.ids
-        digest = sha256(self.digest + _renamed(message, ids)).digest()
-        return _Chain((*self.messages, message), digest, ids)
+    ids: _Ids
 
 
-def _renamed(message: Message, ids: Mapping[str, int]) -> bytes:
-    """The message's digest, its ids replaced by their numbers, wherever a text quotes a random one too."""
-    quoted = [i for i in ids if _RANDOM_ID.fullmatch(i) and i in message._canonical]
-    if not quoted and not message.ids:
-        return message._digest
-    text = message._with_ids(ids)
-    names = {message.name, *(call.name for call in message.tool_calls)}
-    for identifier in sorted(set(quoted) - names, key=len, reverse=True):
-        text = text.replace(identifier, f"\0{ids[identifier]}\0")
-    return sha256(text.encode()).digest()
-
-
-_EMPTY = _Chain((), b"", {})
 _CHAINS_KEPT = 1024
 _keeping = threading.Lock()
 _chains: dict[tuple[int, int], _Chain] = {}
@@ -293,18 +303,23 @@ _chains: dict[tuple[int, int], _Chain] = {}
 
 def _history(messages: tuple[Message, ...]) -> bytes:
     """The digest of a history, continued from its longest prefix that was digested before."""
-    chain = _EMPTY
+    known = _known(messages)
+    digest, ids = (known.digest, _Ids(known.ids)) if known else (b"", _Ids())
+    for index in range(len(known.messages) if known else 0, len(messages)):
+        message = messages[index]
+        ids.number(message)
+        digest = sha256(digest + _renamed(message, ids)).digest()
+        if index >= len(messages) - 2:  # the last is often the question of the moment, so keep the one before it too
+            _keep(_Chain(messages[: index + 1], digest, _Ids(ids)))
+    return digest
+
+
+def _known(messages: tuple[Message, ...]) -> _Chain | None:
     for length in range(len(messages), 0, -1):
-        known = _chains.get((id(messages[0]), id(messages[length - 1])))
-        if known and len(known.messages) == length and all(map(operator.is_, known.messages, messages)):
-            chain = known
-            break
-    fresh = messages[len(chain.messages) :]
-    for ahead, message in zip(range(len(fresh) - 1, -1, -1), fresh, strict=True):
-        chain = chain.then(message)
-        if ahead <= 1:  # the last message is often the question of the moment, so keep the one before it too
-            _keep(chain)
-    return chain.digest
+        chain = _chains.get((id(messages[0]), id(messages[length - 1])))
+        if chain and len(chain.messages) == length and all(map(operator.is_, chain.messages, messages)):
+            return chain
+    return None
 
 
 def _keep(chain: _Chain) -> None:

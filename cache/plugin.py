@@ -24,7 +24,7 @@ Kind = Literal[
 METHODS: Mapping[Kind, tuple[str, ...]] = {
     "importer": ("sniff", "load"),
     "provider": ("complete",),
-    "store": ("get", "add", "flight", "calls", "item"),
+    "store": ("get", "add", "flight", "calls", "likes", "item"),
     "executor": ("recording", "run"),
 }
 """What an object of a kind can be asked; the other kinds are functions."""

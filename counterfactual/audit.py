@@ -52,16 +52,16 @@ def open_store(where: "str | Path | CallStore | None" = None) -> CallStore:
     Raises:
         StoreDamaged: it cannot be used. PluginError: nothing has that name.
     """
-    if where is None or isinstance(where, Path):
-        from butfor.cache.disk import DiskStore
+    from butfor.cache.stores.opening import open_store as opened
 
-        return DiskStore(where or default_cache())
-    if not isinstance(where, str):
+    if where is None:
+        return opened(default_cache())
+    if not isinstance(where, str | Path):
         return checked("store", type(where).__name__, where)  # type: ignore[no-any-return]
-    scheme, colon, _ = where.partition(":")
-    if colon and not Path(where).exists() and len(scheme) > 1 and "/" not in scheme:
-        return resolve("store", where)
-    return open_store(Path(where))
+    text = str(where)
+    if ":" in text and "://" not in text and not Path(text).exists() and "/" not in text.partition(":")[0]:
+        return resolve("store", text)
+    return opened(where)
 
 
 class Parts(NamedTuple):
@@ -99,7 +99,7 @@ class Audit:
         self.stored = store
         self.store = Tapped(store)
         self._metered = Metered(Routed(self._connect), settings.budget, prices=settings.prices)
-        self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
+        self._asked: Provider = Offline(self.store) if offline else Routed(self._route)
 
     @property
     def spent(self) -> Spent:

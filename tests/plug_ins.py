@@ -46,6 +46,9 @@ class Shelf:
     def calls(self) -> Iterator[Call]:
         return self._kept.calls()
 
+    def likes(self, call: Call) -> Iterable[Call]:
+        return self._kept.likes(call)
+
     def item(self, key: str) -> tuple[Call, Completion]:
         return self._kept.item(key)
 
