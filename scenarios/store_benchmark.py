@@ -39,13 +39,13 @@ def work(thread):
             call = Call(model="m", messages=(Message(role="user", content=f"{who} {thread} {n} ".ljust(2048, "x")),))
             key, began = call.key(), time.perf_counter()
             store.add(key, call, answer("yes")) if kind == "write" else store.get(key)
-            times.append((kind, time.perf_counter() - began))
+            times.append((kind, began, time.perf_counter()))
     return times
 
 with ThreadPoolExecutor(threads) as pool:
     for times in pool.map(work, range(threads)):
-        for kind, seconds in times:
-            print(kind, seconds)
+        for row in times:
+            print(*row)
 """
 
 
@@ -169,9 +169,10 @@ def _crowd(folder: Path) -> Iterator[str]:
     spent = time.perf_counter() - began
     yield _line(f"{_PROCESSES} processes of {_THREADS} threads, start-up included", f"{len(rows) / spent:8.0f} /s")
     for kind in ("write", "read"):
-        times = sorted(float(seconds) * 1e3 for found, seconds in rows if found == kind)
+        spans = [(float(start), float(end)) for found, start, end in rows if found == kind]
+        times = sorted((end - start) * 1e3 for start, end in spans)
         p99 = times[len(times) * 99 // 100]
-        rate = 1e3 * _PROCESSES * _THREADS / statistics.mean(times)
+        rate = len(spans) / (max(end for _, end in spans) - min(start for start, _ in spans))
         yield _line(f"  {kind}", f"{rate:8.0f} /s  median {statistics.median(times):.2f} ms, p99 {p99:.1f} ms")
 
 
