@@ -29,6 +29,8 @@ from . import (
     smolagents,
     who_and_when,
 )
+from .benchmarks import tau_bench
+from .coding import atif, claude_code, codex, openhands, swe_agent
 
 __all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
 
@@ -58,6 +60,12 @@ class Importer(Protocol):
 IMPORTERS: dict[str, Importer] = {
     "inspect": inspect_eval,
     "butfor": native,
+    "claude-code": claude_code,
+    "codex": codex,
+    "atif": atif,
+    "swe-agent": swe_agent,
+    "openhands": openhands,
+    "tau-bench": tau_bench,
     "who-and-when": who_and_when,
     "program": program_calls,
     "autogen": autogen,

@@ -10,19 +10,24 @@ from butfor.replay.importers import IMPORTERS, import_folder, import_log, read_t
 
 FORMATS = {
     "ag2": "ag2",
+    "atif": "atif",
     "autogen": "autogen",
+    "claude_code": "claude-code",
+    "codex": "codex",
     "crewai": "crewai",
     "inspect": "inspect",
     "langfuse": "langfuse",
     "langgraph": "langgraph",
     "langsmith": "langsmith",
     "mast": "mast",
+    "openhands": "openhands",
     "openai_agents": "openai-agents",
     "openinference": "openinference",
     "otel_genai": "otel-genai",
     "plain_chat": "plain-chat",
     "pydantic_ai": "pydantic-ai",
     "smolagents": "smolagents",
+    "tau_bench": "tau-bench",
 }
 LOGS = Path(__file__).parents[2] / "logs"
 SAMPLES = [file for folder in FORMATS for file in sorted((LOGS / folder).iterdir())]
