@@ -47,3 +47,15 @@ def test_tau2_where_the_customer_has_tools_too(logs: Path, told: Told) -> None:
     assert trace.steps[4].error == "Error: airplane mode"
     assert trace.outcome is not None
     assert (trace.outcome.success, trace.outcome.explanation) == (False, "reward 0, ended by user_stop")
+
+
+def test_the_repository_of_mast(logs: Path, told: Told) -> None:
+    trace = import_log(logs / "mast_repository" / "ag2.json")
+    assert trace.source.format == "mast-repository"
+    assert told(trace) == ["0 mathproxyagent llm", "1 assistant llm, reads 0 by broadcast"]
+    assert (trace.task, trace.expected) == ("How many tiles cover a floor of 3 by 4?", "12")
+    assert trace.outcome is not None
+    assert (trace.outcome.success, trace.outcome.answer) == (False, "7")
+    review = import_log(logs / "mast_repository" / "peer_review.json")
+    assert [(s.agent, s.output) for s in review.steps] == [("Agent1", "Yes."), ("Agent2", "No: 7 times 13.")]
+    assert (review.task, review.outcome) == ("Is 91 prime?", None)
