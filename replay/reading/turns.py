@@ -23,6 +23,10 @@ class Turns:
         self._asked: dict[str, tuple[ToolCall, int]] = {}
         self._started: dict[str, str] = {}
         """By agent: the id of the call that started it."""
+        self._last: dict[str, int] = {}
+        """By agent: its last step."""
+        self._inside: dict[str, str] = {}
+        """By the id of a call: the last agent that it started."""
         self._known: dict[int, list[Read]] = {}
 
     def know(self, agent: Agent) -> None:
@@ -32,6 +36,7 @@ class Turns:
     def start(self, agent: str, *, call: str) -> None:
         """Note that the tool call with this id started an agent."""
         self._started[agent] = call
+        self._inside[call] = agent
 
     def say(
         self,
@@ -45,7 +50,7 @@ class Turns:
     ) -> None:
         """Add what a model answered."""
         index = len(self._steps)
-        if agent in self._started and not any(step.agent == agent for step in self._steps):
+        if agent in self._started and agent not in self._last:
             asked = self._asked.get(self._started[agent])
             if asked is not None:
                 self._known[index] = [Read(asked[1], "tool call")]
@@ -74,8 +79,7 @@ class Turns:
     ) -> None:
         """Add what a tool brought back to an agent; `call` is the id of the call that it answers."""
         asked = self._asked.get(call)
-        within = [name for name, starting in self._started.items() if starting == call and call]
-        last = next((i for i in range(len(self._steps) - 1, -1, -1) if self._steps[i].agent in within), None)
+        last = self._last.get(self._inside.get(call, "")) if call else None
         if last is not None:
             said = self._steps[last].output.strip()
             relayed = bool(said) and said in output
@@ -119,4 +123,6 @@ class Turns:
                         expected=expected, outcome=outcome, known=known)  # fmt: skip
 
     def _add(self, step: Step) -> None:
+        if step.kind == "llm":
+            self._last[step.agent] = len(self._steps)
         self._steps.append(step)
