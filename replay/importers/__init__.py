@@ -30,6 +30,9 @@ from . import (
     smolagents,
     who_and_when,
 )
+from .benchmarks import mast_repository, tau_bench
+from .coding import atif, claude_code, codex, openhands, swe_agent
+from .platforms import adk, crewai_events, ui_messages
 
 __all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
 
@@ -59,6 +62,16 @@ class Importer(Protocol):
 IMPORTERS: dict[str, Importer] = {
     "inspect": inspect_eval,
     "butfor": native,
+    "claude-code": claude_code,
+    "codex": codex,
+    "atif": atif,
+    "swe-agent": swe_agent,
+    "openhands": openhands,
+    "tau-bench": tau_bench,
+    "mast-repository": mast_repository,
+    "adk": adk,
+    "crewai-events": crewai_events,
+    "ui-messages": ui_messages,
     "who-and-when": who_and_when,
     "program": program_calls,
     "autogen": autogen,
