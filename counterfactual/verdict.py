@@ -12,12 +12,14 @@ from .agents import AgentShare, agent_shares
 from .controls import Control, run_controls
 from .experiment import Experiment
 from .search import Search
-from .trial import Trial, Untested
+from .trial import Proposal, Trial, Untested
 
-Conclusion = Literal["blamed", "set", "no flip", "undetermined", "not replayable"]
+Conclusion = Literal["blamed", "set", "no flip", "nothing tried", "undetermined", "not replayable"]
+"""What an audit ends with: a step, a set of steps, no correction that helps, no correction at all, or no answer."""
 
-Role = Literal["sufficient", "only together"]
-"""Whether correcting the step repairs the run on its own, or only with the other members of a set."""
+Role = Literal["sufficient", "only together", "may not be needed", "ahead of its job"]
+"""Whether correcting the step repairs the run on its own; only with the other members of a set; whether it is a member
+that could not be shown to be needed; or whether its correction does the work of later steps."""
 
 
 class Cost(Frozen):
@@ -60,7 +62,9 @@ class Verdict(Frozen):
 
     verdict: Conclusion
     sentence: str
-    """The verdict as a colleague would say it."""
+    """The verdict as a colleague would say it; what a failed control takes back is taken back here."""
+    decides: str = ""
+    """The one thing that would decide an audit that is undetermined; empty for every other verdict."""
     agent: str | None = None
     step: int | None = None
     """0-based; only where one step is blamed."""
@@ -75,6 +79,7 @@ class Verdict(Frozen):
     effect: float | None = None
     """Of the blamed step or set, in [-1, 1]."""
     interval: tuple[float, float] | None = None
+    """Of the effect; its lower end is what "at least" says."""
     confidence: float = 0.95
     threshold: float = Field(default=0.1)
     """The effect that a lower bound has to exceed."""
@@ -82,6 +87,13 @@ class Verdict(Frozen):
     """A step is excluded when its effect is surely below this."""
     flips: Flips | None = None
     trials: tuple[Trial, ...] = ()
+    """Every trial with every draw of both arms, by step."""
+    proposals: tuple[Proposal, ...] = ()
+    """What the corrector was shown and what it replied, in the order of the steps."""
+    warnings: tuple[str, ...] = ()
+    """What makes the draws poorer than they look: temperature 0, seeds that are ignored, a deterministic audit."""
+    players: Mapping[str, Conclusion] = Field(default_factory=dict)
+    """By the model that played the team: what the confirmation of the verdict showed under it."""
     untested: tuple[Untested, ...] = ()
     controls: tuple[Control, ...] = ()
     continuation: tuple[Said, ...] = ()
