@@ -23,8 +23,10 @@ def concluded(experiment: Experiment) -> dict[str, Any]:
     if flipping:
         return _single(experiment, flipping, [step for step in open_steps if step < flipping[0]], ahead)
     sets = [t for t in experiment.trials if len(t.steps) > 1 and t.finding == "flips"]
+    if sets and (alone := [s for s in min(sets, key=_size).steps if s in open_steps]):
+        return _perhaps_alone(experiment, min(sets, key=_size), alone)
     if sets:
-        return _set(experiment, min(sets, key=lambda t: (len(t.steps), t.steps)))
+        return _set(experiment, min(sets, key=_size))
     if ahead:
         return _only_ahead(ahead)
     open_steps = sorted({*open_steps, *_open_together(experiment)})
@@ -109,6 +111,22 @@ def _set(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     spare = [step for step, role in roles.items() if role == "may not be needed"]
     caveats = (f"{_named(experiment, spare)}: may not be needed for it",) if spare else ()
     return {"verdict": "set", "sentence": sentence, "members": steps, "roles": roles, "caveats": caveats}
+
+
+def _size(trial: Trial) -> tuple[int, tuple[int, ...]]:
+    return len(trial.steps), trial.steps
+
+
+def _perhaps_alone(experiment: Experiment, trial: Trial, alone: Sequence[int]) -> dict[str, Any]:
+    """A set that repairs the run, of which one member may do so by itself, is no set."""
+    sentence = (
+        f"Undetermined: steps {_named(experiment, trial.steps)} corrected together repair the run, but whether "
+        f"{_named(experiment, alone)} would do alone is not decided."
+    )
+    roles = dict.fromkeys(trial.steps, "may not be needed")
+    return {
+        "verdict": "undetermined", "sentence": sentence, "roles": roles, "decides": _decides(experiment, alone),
+    }  # fmt: skip
 
 
 def _needed(experiment: Experiment, steps: Sequence[int], step: int) -> bool:

@@ -27,13 +27,13 @@ from butfor.replay.trace import Outcome, Trace
 from .drawing.arms import Arms, Growing, Side
 from .drawing.chain import Chain
 from .drawing.ledger import Player
+from .drawing.rejudged import rejudged
 from .drawing.runs import Live, Run, Runs
 from .drawing.workers import Stopped, Workers
 from .intervention import Intervention, control, treated
 from .judge import Judge
 from .leak import ahead_of_its_job, refuse_leak
 from .proposer import AsksOnceMore, Proposer, Rewords, Shown
-from .drawing.rejudged import rejudged
 from .rule import Decision, Rule
 from .trial import Arm, Finding, Proposal, Trial, Untested
 

@@ -16,7 +16,7 @@ from .trial import Finding
 FEW = 3
 """Corrections up to this number are tried one by one: a screen would cost more than it saves."""
 
-_SCAN, _SETS = 0.4, 0.1
+_SCAN, _SETS = 0.25, 0.25
 _FIRST, _SECOND = 0.4, 0.1
 """The shares of the chance of a false blame: of the scan and of the sets, of the screen's first and second candidate.
 Without a screen, the scan has what the screen's candidates would have had."""
@@ -34,8 +34,8 @@ def screen(experiment: Experiment) -> None:
     """Look where the run turns, confirm that step on fresh draws, and rule out together what is before it.
 
     A few corrections are tried one by one from the start, and so is everything where the screen leads nowhere. The
-    chance of a false blame is shared out beforehand: 0.4 of it to the screen's first candidate, 0.1 to the second, 0.4
-    to the scan, 0.1 to the sets; the looks of the screen are used for no blame (a fallback procedure: Wiens and
+    chance of a false blame is shared out beforehand: 0.4 of it to the screen's first candidate, 0.1 to the second, 0.25
+    to the scan, 0.25 to the sets; the looks of the screen are used for no blame (a fallback procedure: Wiens and
     Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
     """
     steps = _proposed(experiment)
@@ -177,11 +177,12 @@ def _confirmed(experiment: Experiment, steps: Sequence[int], place: int, share: 
             _later(experiment, step)
             return True
         return False
-    if finding == "excluded" and before and _ruled_out(experiment, before):
-        if repairs(experiment, steps[: place + 1], share=_SETS) == "flips":
-            smaller(experiment, steps[: place + 1], share=_SETS)
-            return True
-    return False
+    if finding != "excluded" or not before or not _ruled_out(experiment, before):
+        return False
+    if repairs(experiment, steps[: place + 1], share=_SETS) != "flips":
+        return False
+    smaller(experiment, steps[: place + 1], share=_SETS)
+    return True
 
 
 def _cleared(experiment: Experiment, before: Sequence[int]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from .experiment import Experiment
 from .trial import Finding
 
-SHARE = 0.1
+SHARE = 0.25
 """Of the chance of a false blame, for all trials of sets."""
 
 
@@ -14,7 +14,7 @@ def repairs(experiment: Experiment, steps: Sequence[int], *, share: float = SHAR
     interventions = experiment.propose_together(steps)
     if not interventions:
         return "undecided"
-    candidates = len(experiment.candidates) / share if len(interventions) == 1 else 2 * len(steps) / share
+    candidates = len(experiment.candidates) / share if len(interventions) == 1 else len(steps) / share
     return experiment.trial(*interventions, candidates=candidates).finding
 
 
