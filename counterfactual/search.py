@@ -10,6 +10,7 @@ from butfor.replay.graph import descendants
 from .evidence.boundary import SURE, Boundary, Look, most_looks
 from .experiment import Experiment
 from .intervention import Intervention
+from .rule import Counts, evidence
 from .sets import repairs, smaller
 from .trial import Finding
 
@@ -20,6 +21,10 @@ _SCAN, _SETS = 0.25, 0.25
 _FIRST, _SECOND = 0.4, 0.1
 """The shares of the chance of a false blame: of the scan and of the sets, of the screen's first and second candidate.
 Without a screen, the scan has what the screen's candidates would have had."""
+
+
+_SIGN = 3.0
+"""Evidence against an effect of at most 0 that counts as a sign of one."""
 
 
 class Search(Protocol):
@@ -56,6 +61,7 @@ def earliest(experiment: Experiment) -> None:
     candidates = experiment.candidates
     for position, step in enumerate(candidates):
         if _try(experiment, step) == "flips":
+            _cleared(experiment, [s for s in candidates[:position] if experiment.propose(s)])
             _later(experiment, candidates[position])
             return
     together(experiment)
@@ -76,6 +82,7 @@ def ranked(experiment: Experiment) -> None:
     if flips is None:
         together(experiment)
         return
+    _cleared(experiment, [s for s in experiment.candidates if s < flips and experiment.propose(s)])
     _later(experiment, flips)
 
 
@@ -83,7 +90,9 @@ def exhaustive(experiment: Experiment) -> None:
     """Every step, so that the report gives the latest step that flips too."""
     steps = _proposed(experiment)
     findings = [_try(experiment, step) for step in steps]
-    if "flips" not in findings:
+    if "flips" in findings:
+        _cleared(experiment, steps[: findings.index("flips")])
+    else:
         together(experiment)
 
 
@@ -195,7 +204,7 @@ def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
 
     It takes corrections not to cancel each other, which the verdict says.
     """
-    left = [step for step in steps if _single(experiment, step) != "excluded"]
+    left = [step for step in steps if _single(experiment, step) != "excluded" and not _not_large(experiment, step)]
     if not left:
         return True
     interventions = experiment.propose_together(steps, fresh=False)
@@ -206,6 +215,20 @@ def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
         return False
     for step in left:
         experiment.skip(step, "ruled out together")
+    return True
+
+
+def _not_large(experiment: Experiment, step: int) -> bool:
+    """Whether the trials of a step that stayed undecided exclude a large effect and give no sign of any."""
+    trials = [t for t in experiment.trials if t.steps == (step,) and t.interventions[0].kind == "correct"]
+    arms = [
+        (Counts(t.treated.successes, t.treated.draws), Counts(t.control.successes, t.control.draws)) for t in trials
+    ]
+    if not arms or any(experiment.rule.decide(*pair, together=True) != "exclude" for pair in arms):
+        return False
+    if any(evidence(*pair, 0.0) >= _SIGN for pair in arms):
+        return False
+    experiment.skip(step, "ruled out together", f"its effect is surely below {experiment.rule.large:.2f}")
     return True
 
 
