@@ -41,7 +41,7 @@ def _option(kind: Any, panel: str, help: str, *names: str) -> Any:  # noqa: A002
     return Annotated[kind, typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)]
 
 
-Search = _option(str | None, TRIALS, "earliest, ranked, bisect, exhaustive, or module:function. Default: earliest.")
+Search = _option(str | None, TRIALS, "screen, earliest, ranked, bisect, exhaustive, module:function. Default: screen.")
 Model = _option(str | None, MODELS, "provider:model that plays the agents (openai:…, ollama:…, anthropic:…).")
 Corrector = _option(str | None, MODELS, "provider:model that proposes corrections. Default: --model.")
 Judge = _option(
@@ -92,6 +92,12 @@ _RUNS: Mapping[str, Any] = {
         "Who acts next after a change: recorded, or model (the team's selector). Default: recorded.",
     ),
     "repeats": Repeats,
+    "deterministic": _option(
+        bool | None,
+        TRIALS,
+        "The team gives one answer to a question: one draw an arm. Default: off.",
+        "--deterministic",
+    ),
     "max_calls": MaxCalls,
     "max_total_tokens": _option(int | None, SPENDING, "Tokens of live calls, at most."),
     "max_cost": _option(float | None, SPENDING, "Dollars, at most; needs --price."),
@@ -109,6 +115,9 @@ _RUNS: Mapping[str, Any] = {
 """The options of whatever runs something again, by the settings they give."""
 
 _AUDITS: Mapping[str, Any] = {
+    "players": _option(
+        list[str] | None, MODELS, "A provider:model under which a verdict is confirmed too; may be repeated.", "--player"
+    ),
     "corrector": Corrector,
     "proposer": _option(str | None, MODELS, "module:function that proposes corrections, in place of a model."),
     "search": Search,
@@ -135,7 +144,7 @@ PLAN_SETTINGS: Mapping[str, Any] = {
     if name in ("model", "corrector", "repeats", "confidence", "effect", "prices")
 }
 
-_OPTIONS = {"params": "--param", "prices": "--price", "models": "--player"}
+_OPTIONS = {"params": "--param", "prices": "--price", "models": "--model-of", "players": "--player"}
 """Settings whose option is spelled otherwise."""
 
 

@@ -4,6 +4,7 @@ Every part is an object or a name; the command line, the library, the benchmarks
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -148,14 +149,15 @@ class Audit:
             jobs=self.settings.jobs,
             sham=sham,
             reaching=self._reaching(trace),
+            players={name: partial(self.live, played_by=name) for name in self.settings.players},
         )
 
-    def live(self, sample: int, models: Mapping[str, str]) -> Provider:
-        """Who answers in the n-th repeat of a run, with some agents played by other models."""
+    def live(self, sample: int, models: Mapping[str, str], *, played_by: str | None = None) -> Provider:
+        """Who answers in the n-th repeat of a run, with some agents played by other models, or all by another."""
         return Cast(
             Cached(Verbatim(self._asked), self.store, sample=sample),
-            default=self.settings.model,
-            models={**self.settings.models, **models},
+            default=played_by or self.settings.model,
+            models=models if played_by else {**self.settings.models, **models},
             tools=self.settings.tools,
             run_tools=self.settings.run_tools,
             allow=self.parts.allow,

@@ -22,6 +22,8 @@ class Settings(Frozen):
     """`provider:model` that plays the agents."""
     models: Mapping[str, str] = Field(default_factory=dict)
     """`provider:model` per agent, where it is another."""
+    players: tuple[str, ...] = ()
+    """`provider:model`s under which the confirmation of a verdict is run too."""
     corrector: str | None = None
     """`provider:model` that proposes corrections; the agents' model where none is named."""
     proposer: str | None = None
@@ -47,7 +49,7 @@ class Settings(Frozen):
     schedule: Schedule = "recorded"
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Added to every call of a model: `temperature`, `max_tokens` …"""
-    search: str = "earliest"
+    search: str = "screen"
     executor: str | None = None
     """`module:object` that carries runs out, in place of the simulator or the program."""
     rule: Rule = Rule()
@@ -77,6 +79,8 @@ class Choices(TypedDict, total=False):
     schedule: Schedule
     params: Mapping[str, JsonValue]
     repeats: int
+    deterministic: bool
+    players: Sequence[str]
     confidence: float
     effect: float
     controls: bool
@@ -92,6 +96,7 @@ class Choices(TypedDict, total=False):
 
 _GROUPED: Mapping[str, tuple[str, str]] = {
     "repeats": ("rule", "repeats"),
+    "deterministic": ("rule", "deterministic"),
     "confidence": ("rule", "confidence"),
     "effect": ("rule", "effect"),
     "max_calls": ("budget", "calls"),

@@ -36,7 +36,7 @@ TEAM = addressed(("Ann", "plan", None), ("Bob", "aside", ()), ("Cat", "work", No
 def play(call: Call) -> str:
     said = "\n".join(message.text for message in call.messages)
     good = "good" in said
-    return {"Ann": "right" if good else "wrong", "Cat": "good work" if good else "work"}.get(call.agent or "", "?")
+    return {"Ann": "right" if good else "wrong", "Cat": f"{'good ' * good}work"}.get(call.agent or "", "?")
 
 
 def judge(trace: Trace) -> Outcome:
