@@ -157,7 +157,7 @@ def _looked(experiment: Experiment, steps: Sequence[int]) -> Boundary | None:
         if found.probability(found.ranked[0]) >= SURE:
             break
         length = found.next_length()
-        interventions = experiment.propose_together(steps[:length], fresh=False)
+        interventions = experiment.propose_together(steps[:length])
         if not interventions:
             return None
         nth = drawn[length] = drawn.get(length, -1) + 1
@@ -207,7 +207,7 @@ def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
     left = [step for step in steps if _single(experiment, step) != "excluded" and not _not_large(experiment, step)]
     if not left:
         return True
-    interventions = experiment.propose_together(steps, fresh=False)
+    interventions = experiment.propose_together(steps)
     if not interventions:
         return False
     trial = experiment.trial(*interventions, candidates=len(steps) / _SETS, together=True, screened=True)

@@ -66,7 +66,9 @@ def audited(kind: Kind, seed: str, *, search: str = "screen") -> Result:
         draw = random.Random(f"{seed}/{0 if kind.deterministic else call.params.get('seed')}/{step}")
         said = [word == "good" for m in call.messages for n, word in _SAID.findall(m.text) if int(n) == step - 1]
         good = (said[-1] if said else True) and not (step == planted and kind.stubborn and kind.guilty)
-        if good:
+        if not kind.guilty and step == kind.length - 1:
+            good = draw.random() < kind.recovery
+        elif good:
             good = draw.random() >= kind.noise
         elif step == kind.length - 1:
             good = draw.random() < kind.recovery
@@ -77,7 +79,8 @@ def audited(kind: Kind, seed: str, *, search: str = "screen") -> Result:
         if step == planted and kind.guilty:
             return (Intervention(kind="correct", step=step, output=_says(step, True, 1)),)
         said = run.steps[step].output
-        return (Intervention(kind="correct", step=step, output=f"That is, {said}"),) if kind.rewords else ()
+        silent = not kind.rewords or (not kind.guilty and step == planted)
+        return () if silent else (Intervention(kind="correct", step=step, output=f"That is, {said}"),)
 
     def live(sample: int, models: Mapping[str, str]) -> Provider:
         return Cast(Cached(Scripted(play), store, sample=sample), default="planted:team", models=models)
