@@ -116,7 +116,7 @@ _RUNS: Mapping[str, Any] = {
 
 _AUDITS: Mapping[str, Any] = {
     "players": _option(
-        list[str] | None, MODELS, "A provider:model under which a verdict is confirmed too; may be repeated.", "--player"
+        list[str] | None, MODELS, "A provider:model that confirms a verdict too; may be repeated.", "--player"
     ),
     "corrector": Corrector,
     "proposer": _option(str | None, MODELS, "module:function that proposes corrections, in place of a model."),
