@@ -260,7 +260,7 @@ class Experiment:
         key = (step, text, n)
         if key not in self._reworded:
             able = self._proposer if isinstance(self._proposer, Rewords) else None
-            self._reworded[key] = able and able.reword(self.trace.blind(), step, text, n)
+            self._reworded[key] = able.reword(self.trace.blind(), step, text, n) if able is not None else None
         return self._reworded[key]
 
     def draw(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None) -> Drawn:
@@ -349,7 +349,7 @@ class Experiment:
 
         def change(n: int) -> Edits | None:
             worded = self._worded(interventions, n)
-            return worded and treated(self.trace, worded)
+            return None if worded is None else treated(self.trace, worded)
 
         def keep(n: int) -> Edits | None:
             worded = self._worded(kept, n)
