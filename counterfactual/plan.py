@@ -2,14 +2,15 @@
 
 from butfor.cache.call import Frozen
 from butfor.cache.provider import Price
-from butfor.replay.graph import descendants
-from butfor.replay.simulator import asked
+from butfor.replay.prompt import system_prompt
 from butfor.replay.trace import Trace
 
 from .rule import Counts, Rule
 from .settings import Settings
 
 _CHARACTERS_A_TOKEN = 4
+_CONFIRMING_SHARE = 0.4
+"""Of the audit's error, for the confirmation of what a screen found."""
 
 
 class StepPlan(Frozen):
@@ -36,7 +37,7 @@ class Plan(Frozen):
 
     steps: tuple[StepPlan, ...]
     calls_expected: int
-    """If the middle candidate is decisive and those before it are innocent."""
+    """If the middle candidate is decisive: corrector, screen, confirmation, and what is before ruled out."""
     calls_most: int
     tokens_expected: int
     tokens_most: int
@@ -46,51 +47,106 @@ class Plan(Frozen):
 
 
 def planned(trace: Trace, settings: Settings) -> Plan:
-    """The plan of an audit of a run with the search `earliest`; nothing is asked."""
+    """The plan of an audit of a run; nothing is asked.
+
+    Expected is the search `screen`: about log2 of the candidates in probes, the middle one decisive and confirmed, and
+    those before it ruled out together. At most is a scan of every candidate to its last draw.
+    """
     candidates = [step.index for step in trace.steps if step.kind == "llm"]
     rule = settings.rule
     innocent = sum(_draws(rule, False, len(candidates)))
-    decisive = sum(_draws(rule, True, len(candidates)))
-    steps = tuple(_step(trace, step, innocent, decisive, 2 * rule.repeats) for step in candidates)
-    middle = len(steps) // 2
-    expected = [s.calls_innocent for s in steps[:middle]] + [s.calls_decisive for s in steps[middle : middle + 1]]
-    tokens = [s.tokens_innocent for s in steps[:middle]] + [s.tokens_decisive for s in steps[middle : middle + 1]]
+    decisive = sum(_draws(rule, True, 1 / _CONFIRMING_SHARE))
+    tokens = _tokens(trace)
+    reached = _reached(trace, tokens)
+    steps = tuple(
+        _step(trace, step, reached[step], tokens, innocent, decisive, 2 * rule.repeats) for step in candidates
+    )
+    calls, asked = _expected(steps, tokens, innocent, decisive)
     price = settings.prices.get(settings.model or "")
     most = sum(s.tokens_most for s in steps)
     return Plan(
         steps=steps,
-        calls_expected=sum(expected),
+        calls_expected=calls,
         calls_most=sum(s.calls_most for s in steps),
-        tokens_expected=sum(tokens),
+        tokens_expected=asked,
         tokens_most=most,
-        dollars_expected=_dollars(price, sum(tokens)),
+        dollars_expected=_dollars(price, asked),
         dollars_most=_dollars(price, most),
     )
 
 
-def _step(trace: Trace, step: int, innocent: int, decisive: int, most: int) -> StepPlan:
-    again = [s for s in sorted(descendants(trace, [step])) if trace.steps[s].kind == "llm"]
-    tokens = sum(_tokens(trace, s) for s in again)
-    correcting = _tokens(trace, step) + len(trace.steps[step].output) // _CHARACTERS_A_TOKEN
+def _expected(steps: tuple[StepPlan, ...], tokens: list[int], innocent: int, decisive: int) -> tuple[int, int]:
+    """Calls and tokens of a screen that finds the middle candidate, confirms it and rules out what is before it."""
+    if not steps:
+        return 0, 0
+    middle = steps[len(steps) // 2]
+    probes = len(steps).bit_length()
+    ruled = innocent if steps[0].step < middle.step else 0
+    calls = len(steps) + (probes + decisive) * middle.reaches + ruled * steps[0].reaches
+    correcting = sum(tokens[s.step] for s in steps)
+    share = (middle.tokens_decisive - tokens[middle.step]) // max(1, decisive)
+    first = (steps[0].tokens_innocent - tokens[steps[0].step]) // max(1, innocent)
+    return calls, correcting + (probes + decisive) * share + ruled * first
+
+
+def _step(
+    trace: Trace, step: int, reached: tuple[int, int], tokens: list[int], innocent: int, decisive: int, most: int
+) -> StepPlan:
+    again, each = reached
+    correcting = tokens[step]
     return StepPlan(
         step=step,
         agent=trace.steps[step].agent,
-        reaches=len(again),
-        calls_innocent=1 + innocent * len(again),
-        calls_decisive=1 + decisive * len(again),
-        calls_most=1 + most * len(again),
-        tokens_innocent=correcting + innocent * tokens,
-        tokens_decisive=correcting + decisive * tokens,
-        tokens_most=correcting + most * tokens,
+        reaches=again,
+        calls_innocent=1 + innocent * again,
+        calls_decisive=1 + decisive * again,
+        calls_most=1 + most * again,
+        tokens_innocent=correcting + innocent * each,
+        tokens_decisive=correcting + decisive * each,
+        tokens_most=correcting + most * each,
     )
 
 
-def _tokens(trace: Trace, step: int) -> int:
-    asked_ = sum(len(message.text) for message in asked(trace, step).messages)
-    return (asked_ + len(trace.steps[step].output)) // _CHARACTERS_A_TOKEN + 1
+def _tokens(trace: Trace) -> list[int]:
+    """What asking each step takes, in and out, four characters a token; linear in the run."""
+    systems = {agent.name: len(system_prompt(agent)) for agent in trace.agents}
+    read: list[int] = []
+    for step in trace.steps:
+        heard = sum(len(trace.steps[other.step].output) for other in step.reads)
+        before = step.continues
+        carried = 0 if before is None else read[before] + len(trace.steps[before].output)
+        read.append(heard + carried)
+    found = []
+    for step, characters in zip(trace.steps, read, strict=True):
+        if step.call is not None:
+            asked = sum(len(message.text) for message in step.call.messages)
+        else:
+            asked = systems[step.agent] + len(trace.task) + characters
+        found.append((asked + len(step.output)) // _CHARACTERS_A_TOKEN + 1)
+    return found
 
 
-def _draws(rule: Rule, helps: bool, candidates: int) -> tuple[int, int]:
+def _reached(trace: Trace, tokens: list[int]) -> list[tuple[int, int]]:
+    """For each step, how many agents' messages it reaches, and the tokens of asking all of them again."""
+    import numpy as np
+
+    size = len(trace.steps)
+    reach = [0] * size
+    for step in reversed(trace.steps):
+        own = reach[step.index] | (1 << step.index)
+        for earlier in {read.step for read in step.reads} | ({step.continues} - {None}):
+            reach[earlier] |= own  # type: ignore[index]
+    weights = np.array([tokens[s.index] if s.kind == "llm" else 0 for s in trace.steps], dtype=np.int64)
+    asked = np.array([s.kind == "llm" for s in trace.steps], dtype=np.int64)
+    found = []
+    for bits in reach:
+        raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), dtype=np.uint8)
+        mask = np.unpackbits(raw, bitorder="little")[:size]
+        found.append((int(mask @ asked), int(mask @ weights)))
+    return found
+
+
+def _draws(rule: Rule, helps: bool, candidates: float) -> tuple[int, int]:
     """The draws of both arms until the rule decides, where all treated draws end alike and no control succeeds."""
     treated, control = Counts(0, 0), Counts(0, 0)
     while rule.decide(treated, control, candidates=candidates) == "draw":

@@ -32,6 +32,7 @@ def test_a_provider_a_judge_a_proposer_a_search_an_executor_and_a_store_by_name(
     ran = command(
         "blame", run, "--model", "plug_ins:team", "--judge", "plug_ins:euros", "--proposer", "plug_ins:propose",
         "--search", "plug_ins:backwards", "--executor", "plug_ins:counting", "--cache", "plug_ins:shelf",
+        "--deterministic",
     )  # fmt: skip
     assert (ran.status, ran.err) == (0, "")
     assert "But for step 2 (Middle)" in ran.out
@@ -40,10 +41,12 @@ def test_a_provider_a_judge_a_proposer_a_search_an_executor_and_a_store_by_name(
 
 def test_the_same_as_objects(run: Path) -> None:
     team, shelf = Team("parallel"), Shelf()
-    found = butfor.blame(run, model=team, judge=euros, proposer=propose, store=shelf, executor=Counting())
+    found = butfor.blame(
+        run, model=team, judge=euros, proposer=propose, store=shelf, executor=Counting(), deterministic=True
+    )
     assert (found.step, found.model) == (2, "team:parallel")
     assert team.asked == found.cost.live_calls > 0
-    again = butfor.blame(run, model=team, judge=euros, proposer=propose, store=shelf)
+    again = butfor.blame(run, model=team, judge=euros, proposer=propose, store=shelf, deterministic=True)
     assert (again.step, again.cost.live_calls) == (2, 0)
 
 

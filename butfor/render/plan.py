@@ -20,7 +20,7 @@ def as_terminal(plan: Plan) -> RenderableType:
         table.add_row(str(step.step), Text(excerpt(step.agent, limit=40)), *(f"{n:,}" for n in numbers))
     lines = (
         f"  expected  about {plan.calls_expected:,} calls, {plan.tokens_expected:,} tokens"
-        f"{_price(plan.dollars_expected)} (the middle step decisive, those before it innocent)",
+        f"{_price(plan.dollars_expected)} (the middle step decisive, those before it ruled out)",
         f"  at most   {plan.calls_most:,} calls, {plan.tokens_most:,} tokens{_price(plan.dollars_most)}",
         "  Not counted: answers that are stored already, the controls, sets of steps, an llm judge. --max-calls, "
         "--max-cost and --max-time stop the audit; it goes on later where it was.",
