@@ -1,15 +1,21 @@
 """The commands; each reads its input, calls what does the work, and prints."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from butfor.cache.errors import ButforError
 
 from . import audit_cli, rank_cli
 from . import options as o
 from .cache_cli import app as cache_app
 from .console import out, print_json
+
+if TYPE_CHECKING:
+    from butfor.replay.trace import Trace
 
 app = typer.Typer(
     add_completion=False,
@@ -110,6 +116,9 @@ def check(
     reach: o.Reach = None,
     hold: o.Hold = True,
     ignore: o.Ignore = None,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Run it twice, and print what to --ignore.", rich_help_panel=o.PROGRAM)
+    ] = False,
     as_json: o.Json = False,
 ) -> None:
     """Replay a run offline with no edits: every call must hit, and the run must come out byte for byte."""
@@ -118,6 +127,8 @@ def check(
     from butfor.replay.program.check import check_log
 
     trace = opened(log).trace
+    if learn:
+        _learn(trace, log, command or (), time_limit or 600.0, bool(proxy), reach or ())
     if command:
         options = {"reach": reach or (), "hold": hold, "ignore": ignore or ()}
         found = run_again(trace, command, timeout=time_limit or 600.0, proxy=bool(proxy), **options)
@@ -128,6 +139,24 @@ def check(
     else:
         print(found.sentence(log.name))
     raise typer.Exit(0 if found.same else 1)
+
+
+def _learn(
+    trace: "Trace", log: Path, command: Sequence[str], timeout: float, proxy: bool, reach: Sequence[str]
+) -> None:
+    import shlex
+
+    from butfor.replay.program.learn import learn
+
+    if not command:
+        raise ButforError("learning runs the program again; give it after --: butfor check run.json --learn -- CMD")
+    found = learn(trace, command, timeout=timeout, proxy=proxy, reach=reach)
+    if not found:
+        print(f"{log.name}: every call is recognised as it is; there is nothing to ignore")
+        raise typer.Exit
+    print(f"{log.name}: recognised with these; put them into the run when you record it, or give them to check:")
+    print("\n".join(f"  --ignore {shlex.quote(pattern)}" for pattern in found))
+    raise typer.Exit
 
 
 def bench(

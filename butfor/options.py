@@ -126,6 +126,9 @@ _AUDITS: Mapping[str, Any] = {
         float | None, TRIALS, "That no innocent step is blamed, between 0.5 and 1. Default: 0.95."
     ),
     "effect": _option(float | None, TRIALS, "The effect a verdict has to exceed, between 0 and 1. Default: 0.1."),
+    "partial": _option(
+        bool | None, TRIALS, "Blame a run of which calls were not recorded. Default: off.", "--partial"
+    ),
     "controls": _option(
         bool | None, TRIALS, "Run the controls of a blamed step. Default: on.", "--controls/--no-controls"
     ),

@@ -10,9 +10,19 @@ def summary(trace: Trace, output: Path) -> str:
     """What was recorded, in a line."""
     asked = sum(1 for step in trace.steps if step.kind == "llm")
     agents = ", ".join(agent.name for agent in trace.agents if agent.kind == "llm")
-    partial = " The recording is partial: the program was cut short." if trace.ended and trace.ended.partial else ""
     status = trace.ended.status if trace.ended else 0
-    return f"{output}: {asked} calls of {agents}; exit status {status}.{partial}"
+    return f"{output}: {asked} calls of {agents}; exit status {status}.{_partial(trace)}"
+
+
+def _partial(trace: Trace) -> str:
+    """What is lacking in a recording, and what went past it."""
+    unseen = trace.world.unseen if trace.world else {}
+    hosts = ", ".join(f"{host} ({count})" for host, count in unseen.items())
+    past = f" Not seen, by host: {hosts}." if hosts else ""
+    if trace.ended is None or not trace.ended.partial:
+        return past
+    why = "some of what went past may have asked a model" if unseen else "the program was cut short"
+    return f" The recording is partial: {why}.{past}"
 
 
 def allow(name: str, arguments: str) -> bool:

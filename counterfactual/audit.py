@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from butfor.cache.call import Call, Completion
-from butfor.cache.errors import JudgeFailed, ModelUnavailable
+from butfor.cache.errors import ExperimentError, JudgeFailed, ModelUnavailable
 from butfor.cache.plugin import checked, resolve
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed, Spent
 from butfor.cache.scripted import Scripted
@@ -119,6 +119,11 @@ class Audit:
 
     def audit(self, trace: Trace, *, sham: bool = False) -> Verdict:
         """The verdict on a failed run; of a program, once it has been run again as it was."""
+        if trace.ended and trace.ended.partial and not self.settings.partial:
+            raise ExperimentError(
+                f"{trace.source.name or 'the run'} is partial: calls of it were not recorded, and what they did is not "
+                "known; record it whole, or give partial= to blame what there is"
+            )
         corrector = self._corrector()
         experiment = self.experiment(trace, sham=sham)
         search = self.parts.search or resolve("search", self.settings.search, SEARCHES)

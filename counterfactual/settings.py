@@ -53,6 +53,8 @@ class Settings(Frozen):
     executor: str | None = None
     """`module:object` that carries runs out, in place of the simulator or the program."""
     rule: Rule = Rule()
+    partial: bool = False
+    """Whether a run may be blamed whose recording lacks calls."""
     controls: bool = True
     per_agent: bool = False
     """Whether each agent's share of the blame is computed too."""
@@ -83,6 +85,7 @@ class Choices(TypedDict, total=False):
     players: Sequence[str]
     confidence: float
     effect: float
+    partial: bool
     controls: bool
     per_agent: bool
     max_calls: int | None
