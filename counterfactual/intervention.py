@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr
 
 from butfor.cache.call import Frozen
+from butfor.cache.errors import ExperimentError
 from butfor.cache.provider import Provider
 from butfor.replay.graph import descendants
 from butfor.replay.replayed import Edits
@@ -92,24 +93,30 @@ def _new_output(intervention: Intervention) -> str:
 
 def correct(step: int, output: str) -> Intervention:
     """A step answers with this correction."""
-    return Intervention(kind="correct", step=step, output=output)
+    return _at(step, "correct", output)
 
 
 def given(step: int, output: str) -> Intervention:
     """A step answers with what a person wrote."""
-    return Intervention(kind="given", step=step, output=output)
+    return _at(step, "given", output)
 
 
 def remove(step: int) -> Intervention:
     """A step says nothing."""
-    return Intervention(kind="remove", step=step)
+    return _at(step, "remove")
 
 
 def resample(step: int) -> Intervention:
     """A step's agent is asked again."""
-    return Intervention(kind="resample", step=step)
+    return _at(step, "resample")
 
 
 def instruct(agent: str, instruction: str) -> Intervention:
     """An agent is told something besides, in all its steps."""
     return Intervention(kind="instruct", agent=agent, output=instruction)
+
+
+def _at(step: int, kind: InterventionKind, output: str | None = None) -> Intervention:
+    if step < 0:
+        raise ExperimentError(f"there is no step {step}; steps are counted from 0")
+    return Intervention(kind=kind, step=step, output=output)
