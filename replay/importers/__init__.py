@@ -8,6 +8,7 @@ from butfor.cache.errors import LogFormatError, PluginError, TraceError, Unknown
 from butfor.cache.plugin import installed, resolve
 from butfor.replay.reading.archive import is_archive, read_archive
 from butfor.replay.reading.fields import parse_json, parse_records
+from butfor.replay.reading.literal import as_json
 from butfor.replay.reading.several import ManyRuns, pick
 from butfor.replay.trace import Trace
 
@@ -154,7 +155,7 @@ def _runs(file: Path) -> Iterator[tuple[Path, Trace | TraceError]]:
 
 
 def read_text(path: Path) -> str:
-    """A log's text; an archive (an Inspect `.eval`) is read as the JSON log that it stands for.
+    """A log's text; an archive (an Inspect `.eval`) and what Python's `str` wrote are the JSON that they stand for.
 
     Raises:
         LogFormatError: there is no such file, it is too large, or it is not text.
@@ -167,7 +168,7 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
         if is_archive(content):
             return read_archive(content, name=path.name, largest=_LARGEST_BYTES)
-        return content.decode("utf-8-sig")
+        return as_json(content.decode("utf-8-sig"), name=path.name)
     except UnicodeDecodeError as error:
         raise LogFormatError(f"{path}: byte {error.start} is not UTF-8; is it a text log?") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path

@@ -42,22 +42,9 @@ def load(text: str, *, name: str) -> Trace:
     records = parse_records(text, name=name)
     if records and records[0].is_object and records[0].get("cls") is not None:
         return _from_events(records, name)
-    trace = conversation(_as_chat(records), format=FORMAT, name=name)
+    trace = conversation(records, format=FORMAT, name=name)
     stop = "TERMINATE" if "TERMINATE" in trace.steps[-1].output else None
     return trace.model_copy(update={"team": trace.team.model_copy(update={"selector": "chat", "stop_word": stop})})
-
-
-def _as_chat(records: list[Field]) -> list[Field]:
-    """The messages with roles by what they are: in a group chat, `user` only says that another one spoke."""
-    found: list[Field] = []
-    for record in records:
-        speaker = record.text("name")
-        tool = record.get("tool_responses") is not None or record.text("role") == "tool"
-        person = speaker.lower() in ("user", "user_proxy", "userproxy", "human", "admin")
-        role = "tool" if tool else "user" if person else "assistant"
-        values = {key: value.value for key, value in record.fields().items()}
-        found.append(Field({**values, "role": role}, record.name, record.path))
-    return found
 
 
 def _from_events(events: list[Field], name: str) -> Trace:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 
 from pydantic import JsonValue
@@ -27,11 +28,18 @@ _PARAMS = (
     "n",
 )
 _LONGEST_REPR = 200_000
+_EVENT = re.compile(
+    r'"type"\s*:\s*"(?:crew_kickoff|crew_test|task|agent_execution|llm_call|tool_usage)_(?:started|completed)"'
+)
+_ENDS = {"completed": "started", "failed": "started", "finished": "started", "error": "started"}
 
 
 def sniff(head: str) -> bool:
-    """Events with their place in the order of emission."""
-    return {"emission_sequence", "type"} <= keys(head).keys()
+    """Events with their place in the order of emission, or by the kinds that they name."""
+    found = keys(head).keys()
+    return {"emission_sequence", "type"} <= found or (
+        bool({"type", "events/type"} & found) and bool(_EVENT.search(head))
+    )
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -45,7 +53,7 @@ def load(text: str, *, name: str) -> Trace:
 
 def runs(text: str, *, name: str) -> Mapping[str, Run]:
     """The kickoffs in a file of events, by their event ids."""
-    events = parse_records(text, name=name)
+    events = _events(parse_records(text, name=name))
     by_id = {found: event for event in events if (found := event.maybe_text("event_id"))}
     kickoffs: dict[str, list[Field]] = {}
     for event in events:
@@ -55,6 +63,30 @@ def runs(text: str, *, name: str) -> Mapping[str, Run]:
     if len(kickoffs) <= 1:
         return {next(iter(kickoffs), "run"): lambda: _trace(events, name)}
     return {found: _run(own, name_of(name, found, len(kickoffs))) for found, own in kickoffs.items()}
+
+
+def _events(records: list[Field]) -> list[Field]:
+    """The events, each with an id; where none has a place in the order, what ends something goes to what began it."""
+    events = [event for record in records for event in _listed(record)]
+    if all(event.get("event_id") is not None for event in events):
+        return events
+    open_: dict[str, list[str]] = {}
+    found: list[Field] = []
+    for index, event in enumerate(events):
+        values = {key: field.value for key, field in event.fields().items()}
+        values.setdefault("event_id", f"event-{index}")
+        what, _, phase = event.text("type").rpartition("_")
+        if phase == "started":
+            open_.setdefault(what, []).append(str(values["event_id"]))
+        elif phase in _ENDS and open_.get(what):
+            values.setdefault("started_event_id", open_[what].pop())
+        found.append(Field(values, event.name, event.path))
+    return found
+
+
+def _listed(record: Field) -> list[Field]:
+    listed = record.get("events")
+    return listed.items() if listed is not None and listed.is_list else [record]
 
 
 def _run(events: list[Field], name: str) -> Run:
@@ -78,13 +110,29 @@ def _trace(events: list[Field], name: str) -> Trace:
     asked = (event for event in events if event.text("type") == "llm_call_started")
     calls = {found: event for event in asked if (found := event.maybe_text("call_id"))}
     spans = [_span(event, started, calls) for event in events]
+    role = next((found for event in events if (found := _spoken(event))), None)
+    if role and not any(event.maybe_text("agent_role") for event in events):
+        spans = [span._replace(agent=span.agent or role) for span in spans]
     tasks = dict.fromkeys(_task(event) for event in events if event.text("type") == "task_started")
     task = "\n".join(found for found in tasks if found) or None
     return trace_of_spans(spans, format=FORMAT, name=name, task=task)
 
 
+_ROLE = re.compile(r"\s*You are (?P<role>[^\n.]{1,80})\.")
+
+
+def _spoken(event: Field) -> str | None:
+    """The agent's role as its prompt says it, where no event names the agent."""
+    asked = event.get("messages") if event.text("type") == "llm_call_started" else None
+    for item in asked.items() if asked is not None and asked.is_list else ():
+        text = plain(item.get("content")) if item.is_object else ""
+        if match := _ROLE.match(text):
+            return match["role"].strip()
+    return None
+
+
 def _task(event: Field) -> str:
-    described = event.dig("task", "description")
+    described = event.dig("task", "description") or event.get("description")
     return described.text() if described is not None else event.maybe_text("task_name") or ""
 
 

@@ -1,17 +1,9 @@
 """LangChain's messages in any of the ways in which they are written out."""
 
 from butfor.cache.call import Message, TokenLogprob, ToolCall, Usage
+from butfor.replay.reading import messages as reading
 from butfor.replay.reading.fields import Field
-from butfor.replay.reading.messages import content, logprobs, role, tool_call, usage
-
-_ROLES = {
-    "SystemMessage": "system",
-    "HumanMessage": "user",
-    "AIMessage": "assistant",
-    "AIMessageChunk": "assistant",
-    "ToolMessage": "tool",
-    "FunctionMessage": "tool",
-}
+from butfor.replay.reading.messages import logprobs, usage
 
 
 def body(field: Field) -> Field:
@@ -26,38 +18,12 @@ def message(field: Field) -> Message:
     Raises:
         LogFormatError: a field is missing or wrong.
     """
-    if field.is_text:
-        return Message(role="user", content=field.text())
-    if field.is_list:
-        pair = field.items()
-        if len(pair) != 2:
-            raise field.wrong("a pair of role and text")
-        return Message(role=role(pair[0]), content=content(pair[1]))
-    found = body(field)
-    return Message(
-        role=role(_role(field, found)),
-        content=content(found.get("content")),
-        name=found.maybe_text("name"),
-        tool_calls=tool_calls(found),
-        tool_call_id=found.maybe_text("tool_call_id"),
-    )
-
-
-def _role(field: Field, found: Field) -> Field:
-    kind = found.get("type") or found.get("role") or field.get("type")
-    if kind is not None and kind.value != "constructor":
-        return Field(_ROLES.get(kind.text().removesuffix("Chunk"), kind.value), kind.name, kind.path)
-    path = field.listed("id")
-    named = path[-1] if path else field.need("type", "the message's type")
-    return Field(_ROLES.get(named.text(), named.value), named.name, named.path)
+    return reading.message(field)
 
 
 def tool_calls(found: Field) -> tuple[ToolCall, ...]:
-    """The tool calls of a message's own fields; older versions keep the API's own ones apart."""
-    own = found.listed("tool_calls")
-    if not own and (extra := found.dig("additional_kwargs", "tool_calls")) is not None:
-        own = extra.items()
-    return tuple(tool_call(item) for item in own)
+    """The tool calls of a message's own fields."""
+    return reading.tool_calls(found)
 
 
 def message_usage(found: Field) -> Usage | None:

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from butfor.cache.call import Call, Message, ToolCall, Usage
+from butfor.cache.call import Call, ToolCall, Usage
 from butfor.replay.reading.assemble import UNKNOWN_MODEL
+from butfor.replay.reading.calling import arguments, question_to_tool
 from butfor.replay.reading.fields import Field, parse_records
-from butfor.replay.reading.messages import Answer, answer, arguments, plain, question_to_tool, tools, usage
+from butfor.replay.reading.messages import Answer, answer, usage
+from butfor.replay.reading.parts import plain
+from butfor.replay.reading.question import Question, question
 from butfor.replay.reading.several import Run, name_of, pick
 from butfor.replay.reading.sniffing import keys
-from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.reading.spans import Span, agent_name, names_agent, names_tool, tool_name, trace_of_spans
 from butfor.replay.trace import Step, Trace
-
-from . import langchain
 
 FORMAT = "langfuse"
 _PARENTS = ("parentObservationId", "parent_observation_id")
@@ -46,7 +47,7 @@ def runs(text: str, *, name: str) -> Mapping[str, Run]:
         for observation in _observations(record):
             found = _either(observation, "traceId", "trace_id")
             traces.setdefault(plain(found) if found is not None else "run", []).append(observation)
-    acting = {trace: found for trace, found in traces.items() if any(_kind(o) in _ACTS for o in found)}
+    acting = {trace: found for trace, found in traces.items() if any(_kind(o) in (*_ACTS, "RETRIEVER") for o in found)}
     return {trace: _run(found, name_of(name, trace, len(acting))) for trace, found in acting.items()}
 
 
@@ -63,15 +64,25 @@ def _observations(record: Field) -> Iterator[Field]:
 
 
 def _run(observations: list[Field], name: str) -> Run:
-    return lambda: trace_of_spans(
-        [_span(observation, _top(observations)) for observation in observations], format=FORMAT, name=name
-    )
+    def trace() -> Trace:
+        top, asked = _top(observations), _tools_asked_for(observations)
+        spans = [_span(observation, top, asked) for observation in observations]
+        return trace_of_spans(spans, format=FORMAT, name=name)
+
+    return trace
 
 
 def _top(observations: list[Field]) -> str:
     """The name of the outermost observation, for work that no agent's observation is around."""
     roots = (o for o in observations if not any(o.get(parent) for parent in _PARENTS))
-    return next((found for o in roots if _kind(o) not in _ACTS and (found := o.maybe_text("name"))), "agent")
+    named = next((found for o in roots if _kind(o) not in _ACTS and (found := o.maybe_text("name"))), "agent")
+    return agent_name(named)
+
+
+def _tools_asked_for(observations: list[Field]) -> frozenset[str]:
+    """The tools that models asked for: a plain span of such a name is the tool at work."""
+    given = [output for o in observations if _kind(o) == "GENERATION" and (output := o.get("output")) is not None]
+    return frozenset(call.name for output in given for call in answer(output.parsed()).tool_calls)
 
 
 def _either(field: Field, *names: str) -> Field | None:
@@ -82,8 +93,21 @@ def _kind(observation: Field) -> str:
     return (observation.maybe_text("type") or "SPAN").upper()
 
 
-def _span(observation: Field, top: str) -> Span:
-    kind = _kind(observation)
+def _acting(observation: Field, asked: frozenset[str]) -> str:
+    """What an observation is: its type, or that of a plain span that is a tool's or an agent's work."""
+    kind, named = _kind(observation), observation.maybe_text("name") or ""
+    if kind not in ("SPAN", "EVENT", "CHAIN"):
+        return "TOOL" if kind == "RETRIEVER" else kind
+    output = observation.get("output")
+    result = output.parsed() if output is not None else None
+    returned = result is not None and result.is_object and result.get("tool_call_id") is not None
+    if returned or tool_name(named) in asked or names_tool(named):
+        return "TOOL"
+    return "AGENT" if names_agent(named) else kind
+
+
+def _span(observation: Field, top: str, asked: frozenset[str]) -> Span:
+    kind = _acting(observation, asked)
     parent = _either(observation, *_PARENTS)
     step = None
     if kind == "GENERATION":
@@ -91,12 +115,13 @@ def _span(observation: Field, top: str) -> Span:
     elif kind == "TOOL":
         step = _tool(observation)
     outermost = parent is None and kind not in _ACTS
-    named = observation.maybe_text("name") if kind in _AGENTS else top if outermost else None
+    node = _node(observation) if kind == "GENERATION" else None
+    named = observation.maybe_text("name") if kind in _AGENTS else top if outermost else node
     given = observation.get("input")
     return Span(
         id=observation.text("id"),
         parent=plain(parent) if parent is not None else None,
-        agent=named or (top if parent is None else None),
+        agent=agent_name(named) if named else (top if parent is None else None),
         step=step,
         started=observation.time("startTime") or observation.time("start_time"),
         ended=observation.time("endTime") or observation.time("end_time"),
@@ -104,51 +129,32 @@ def _span(observation: Field, top: str) -> Span:
     )
 
 
+def _node(observation: Field) -> str | None:
+    """LangGraph's node or OpenTelemetry's agent that a call belongs to, as its metadata tell."""
+    metadata = observation.get("metadata")
+    found = metadata.parsed() if metadata is not None else None
+    if found is None or not found.is_object:
+        return None
+    named = found.get("langgraph_node") or found.dig("attributes", "gen_ai.agent.name")
+    return named.text() if named is not None and named.is_text else None
+
+
 def _asked(observation: Field) -> Step:
     given, output = observation.get("input"), observation.get("output")
-    said = _said(output.parsed()) if output is not None else Answer("")
-    messages = _messages(given.parsed()) if given is not None else ()
+    said = answer(output.parsed()) if output is not None else Answer("")
+    asked = question(given.parsed()) if given is not None else Question()
     return Step(
         index=0,
         agent="",
         output=said.text,
         tool_calls=said.tool_calls,
-        call=_call(observation, messages) if messages else None,
+        call=_call(observation, asked) if asked.messages else None,
         usage=_usage(observation),
         error=_error(observation),
     )
 
 
-def _said(output: Field) -> Answer:
-    if output.is_object and output.get("content") is None and output.get("completion") is not None:
-        return Answer(plain(output.get("completion")))
-    if _is_message(output):
-        said = langchain.message(output)
-        return Answer(said.text, said.tool_calls)
-    shaped = ("choices", "message", "output", "content", "tool_calls")
-    if output.is_text or (output.is_object and any(output.get(key) is not None for key in shaped)):
-        return answer(output)
-    if output.is_list and all(item.is_object for item in output.items()):
-        return answer(output)
-    return Answer(plain(output))
-
-
-def _messages(given: Field) -> tuple[Message, ...]:
-    if given.is_object and (listed := given.get("messages")) is not None:
-        given = listed
-    found = given.items() if given.is_list else [given]
-    if found and all(_is_message(item) for item in found):
-        return tuple(langchain.message(item) for item in found)
-    return (Message(role="user", content=plain(given)),)
-
-
-def _is_message(item: Field) -> bool:
-    return item.is_object and (item.get("role") is not None or item.get("kwargs") is not None)
-
-
-def _call(observation: Field, messages: tuple[Message, ...]) -> Call:
-    given = observation.get("input")
-    listed = given.parsed() if given is not None else None
+def _call(observation: Field, asked: Question) -> Call:
     parameters = _either(observation, "modelParameters", "model_parameters")
     parameters = parameters.parsed() if parameters is not None else None
     params: dict[str, JsonValue] = {}
@@ -157,8 +163,8 @@ def _call(observation: Field, messages: tuple[Message, ...]) -> Call:
     model = _either(observation, "model", "providedModelName", "provided_model_name")
     return Call(
         model=plain(model) if model is not None else UNKNOWN_MODEL,
-        messages=messages,
-        tools=tools(listed.get("tools") if listed is not None and listed.is_object else None),
+        messages=asked.messages,
+        tools=asked.tools,
         params=params,
     )
 
@@ -180,9 +186,12 @@ def _error(observation: Field) -> str | None:
 def _tool(observation: Field) -> Step:
     given, output = observation.get("input"), observation.get("output")
     result = output.parsed() if output is not None else None
+    if result is not None and result.is_object:
+        inner = result.get("kwargs")
+        result = inner if inner is not None and inner.is_object else result
     identifier = result.get("tool_call_id") if result is not None and result.is_object else None
     whole = result.get("content") if identifier is not None and result is not None else output
-    named = observation.maybe_text("name") or "tool"
+    named = tool_name(observation.maybe_text("name") or "tool")
     call = ToolCall(id=plain(identifier), name=named, arguments=arguments(given))
     return Step(
         index=0,

@@ -9,8 +9,9 @@ from butfor.cache.call import Call, Message, Tool, ToolCall, Usage
 from butfor.replay.reading.assemble import UNKNOWN_MODEL
 from butfor.replay.reading.fields import Field
 from butfor.replay.reading.messages import Answer, answer, arguments, plain, question_to_tool, role, tool
+from butfor.replay.reading.question import question
 from butfor.replay.reading.several import Run, name_of, pick
-from butfor.replay.reading.spans import Span, trace_of_spans
+from butfor.replay.reading.spans import Span, agent_name, names_agent, tool_name, trace_of_spans
 from butfor.replay.trace import Step, Trace
 
 from .otel import OtelSpan, begins_with_spans, indexed, read_spans
@@ -40,8 +41,11 @@ def load(text: str, *, name: str) -> Trace:
 def runs(text: str, *, name: str) -> Mapping[str, Run]:
     """The runs in a file of spans, by their trace ids."""
     traces = read_spans(text, name=name)
-    acting = {trace: spans for trace, spans in traces.items() if any(_kind(s) in ("LLM", "TOOL") for s in spans)}
+    acting = {trace: spans for trace, spans in traces.items() if any(_kind(s) in _ACTS for s in spans)}
     return {trace: _run(spans, name_of(name, trace, len(acting))) for trace, spans in acting.items()}
+
+
+_ACTS = ("LLM", "TOOL", "RETRIEVER")
 
 
 def _run(spans: list[OtelSpan], name: str) -> Run:
@@ -54,18 +58,20 @@ def _kind(span: OtelSpan) -> str:
 
 def _span(span: OtelSpan) -> Span:
     kind = _kind(span)
-    agent = span.text("agent.name", "graph.node.id") if kind == "AGENT" else None
+    named = agent_name(span.name) if names_agent(span.name) else None
+    agent = span.text("agent.name", "graph.node.id") or named if kind in ("AGENT", "CHAIN", "") else None
+    tool = kind in ("TOOL", "RETRIEVER")
     body = span.parsed("output.value")
     response = body.get("id") if kind == "LLM" and body is not None and body.is_object else None
     return Span(
         id=span.id,
         parent=span.parent,
         agent=agent,
-        step=_asked(span) if kind == "LLM" else _tool(span) if kind == "TOOL" else None,
+        step=_asked(span) if kind == "LLM" else _tool(span) if tool else None,
         response=plain(response) if response is not None else None,
         started=span.started,
         ended=span.ended,
-        arguments=span.parsed("input.value", "tool.parameters") if kind == "TOOL" else None,
+        arguments=span.parsed("input.value", "tool.parameters") if tool else None,
     )
 
 
@@ -79,11 +85,13 @@ def _asked(span: OtelSpan) -> Step:
     else:
         body = span.parsed("output.value")
         found = answer(body) if body is not None else Answer("")
-    if not given and (asked := span.text("input.value")) is not None:
-        given = (Message(role="user", content=asked),)
+    tools = _tools(attributes)
+    if not given and (asked := span.parsed("input.value")) is not None:
+        given, offered = question(asked)
+        tools = tools or offered
     provider, model = span.text("llm.provider", "llm.system"), span.text("llm.model_name")
     named = f"{provider}:{model}" if provider and model else model or UNKNOWN_MODEL
-    call = Call(model=named, messages=given, tools=_tools(attributes), params=_params(span)) if given else None
+    call = Call(model=named, messages=given, tools=tools, params=_params(span)) if given else None
     return Step(
         index=0,
         agent="",
@@ -140,7 +148,7 @@ def _usage(span: OtelSpan) -> Usage | None:
 
 def _tool(span: OtelSpan) -> Step:
     handed = _HANDOFF.fullmatch(span.name)
-    named = span.text("tool.name") or span.name
+    named = span.text("tool.name") or tool_name(span.name)
     if handed:  # the name that the framework gives the tool by which it hands over
         named = "transfer_to_" + re.sub(r"\W", "_", handed[1].lower())
     given = None if handed else span.attributes.get("input.value")
@@ -149,7 +157,13 @@ def _tool(span: OtelSpan) -> Step:
         index=0,
         agent=named,
         kind="tool",
-        output=span.text("output.value") or "",
+        output=span.text("output.value") or _documents(span),
         call=question_to_tool(call),
         error=span.error,
     )
+
+
+def _documents(span: OtelSpan) -> str:
+    """What a retriever found, where its output is kept as documents."""
+    found = indexed(span.attributes.fields(), "retrieval.documents")
+    return "\n\n".join(plain(item["document.content"]) for item in found if "document.content" in item)

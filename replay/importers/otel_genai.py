@@ -19,6 +19,7 @@ from butfor.replay.reading.messages import (
     answer,
     arguments,
     message,
+    messages,
     plain,
     question_to_tool,
     role,
@@ -227,43 +228,6 @@ def _output(span: OtelSpan) -> Answer:
 def _listed(event: Field, key: str) -> list[Field]:
     found = event.get(key)
     return found.parsed().items() if found is not None else []
-
-
-def messages(item: Field) -> list[Message]:
-    """A message with its content in `parts`; each tool's answer in it is a message of its own.
-
-    Raises:
-        LogFormatError: a field is missing or wrong.
-    """
-    if item.get("parts") is None:
-        return [message(item)]
-    texts: list[str] = []
-    others: list[JsonValue] = []
-    calls: list[ToolCall] = []
-    answers: list[Message] = []
-    for part in item.listed("parts"):
-        kind = part.maybe_text("type")
-        if kind == "text":
-            texts.append(plain(part.get("content") or part.get("text")))
-        elif kind == "tool_call":
-            given = arguments(part.get("arguments"))
-            named = part.text("name")
-            calls.append(ToolCall(id=part.maybe_text("id") or "", name=named, arguments=given))
-        elif kind == "tool_call_response":
-            result = next((f for key in ("response", "result", "content") if (f := part.get(key))), None)
-            answered = part.maybe_text("id") or ""
-            answers.append(Message(role="tool", content=plain(result), tool_call_id=answered))
-        else:
-            others.append(part.json())
-    text = "\n".join(texts)
-    content = (*({"type": "text", "text": t} for t in texts), *others) if others else text
-    said = Message(
-        role=role(item.need("role")),
-        content=content,
-        name=item.maybe_text("name"),
-        tool_calls=tuple(calls),
-    )
-    return [*answers, said] if texts or others or calls or not answers else answers
 
 
 def _numbered(item: Mapping[str, Field]) -> Message:

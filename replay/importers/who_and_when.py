@@ -7,26 +7,32 @@ and the framework's own lines ("Next speaker …", "Stalled …") are nobody's a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
 from butfor.cache.errors import LogFormatError
 from butfor.replay.hearing import heard
-from butfor.replay.trace import Agent, Culprit, Kind, Source, Step, Team, Trace, first_problem
+from butfor.replay.reading.sniffing import is_cut, keys
+from butfor.replay.trace import Agent, Culprit, Kind, Outcome, Source, Step, Team, Trace, first_problem
 
 FORMAT = "who-and-when"
 _TOOLS = frozenset({"Computer_terminal", "ComputerTerminal"})
 _HEAD = re.compile(r'"history"\s*:\s*\[\s*(?:\]|\{[^{}]*?"(?:content|role|name)"\s*:)')
 _ROLE = re.compile(r"(?P<name>.+?)\s*\((?:(?P<thought>thought)|(?P<end>termination condition)|->\s*(?P<to>.+))\)")
 _CONTROL = re.compile(r"(?:Next speaker |Stalled\.|Request satisfied\.|Replan counter exceeded)")
+_LABELS = frozenset({"question", "question_ID", "mistake_step", "mistake_agent", "ground_truth", "groundtruth"})
+_OTHERS = frozenset({"trajectory", "environment", "traj", "messages"})
 _TEAM_LINE = re.compile(r"^(?P<name>\w+): (?P<description>.+)$", re.MULTILINE)
 _EXIT = re.compile(r"exitcode: (?!0\b)\d+[^\n]*")
 
 
 def sniff(head: str) -> bool:
     """A `history` of messages beside a `question` or a label, in any order."""
-    return _HEAD.search(head) is not None and '"version"' not in head[:40]
+    if _HEAD.search(head) is None or '"version"' in head[:40]:
+        return False
+    found = keys(head)
+    return bool(_LABELS & found.keys()) or (is_cut(head) and not _OTHERS & found.keys())
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -35,7 +41,7 @@ def load(text: str, *, name: str) -> Trace:
     Raises:
         LogFormatError: a field is missing or wrong; the message names it.
     """
-    from . import parse_json
+    from . import parse_json, plain_chat
 
     log = parse_json(text, name=name)
     if not isinstance(log, dict):
@@ -43,19 +49,79 @@ def load(text: str, *, name: str) -> Trace:
     history = log.get("history")
     if not isinstance(history, list) or not history:
         raise LogFormatError(f"{name}: history is missing or empty (expected a list of messages)")
+    if not _LABELS & log.keys():
+        return plain_chat.load(text, name=name)
+    steps = _steps(history, name)
+    return _trace(
+        history,
+        steps,
+        name=name,
+        format=FORMAT,
+        prompts=log.get("system_prompt"),
+        task=_text(log, "question", where=name),
+        expected=_expected(log, name),
+        culprit=_label(log, steps, name),
+    )
+
+
+def orchestrated(history: Sequence[object]) -> bool:
+    """Whether the messages' roles say who addresses whom and what is a thought, as Magentic-One's do."""
+    roles = [entry.get("role") for entry in history if isinstance(entry, dict)]
+    if len(roles) < len(history) or any("name" in entry for entry in history if isinstance(entry, dict)):
+        return False
+    return any(isinstance(role, str) and _ROLE.fullmatch(role) for role in roles)
+
+
+def trace_of_chat(
+    history: Sequence[object],
+    *,
+    name: str,
+    format: str,  # noqa: A002
+    task: str | None = None,
+    expected: str | None = None,
+    outcome: Outcome | None = None,
+) -> Trace:
+    """The trace of an orchestrator's chat, with a label or without; the task is what the person asks first.
+
+    Raises:
+        LogFormatError: a field is missing or wrong; the message names it.
+    """
+    steps = _steps(history, name)
+    asked = next((step.output for step in steps if step.kind == "human"), "")
+    task = asked if task is None else task
+    return _trace(history, steps, name=name, format=format, task=task, expected=expected, outcome=outcome)
+
+
+def _steps(history: Sequence[object], name: str) -> list[Step]:
     steps: list[Step] = []
     for index, entry in enumerate(history):
         steps.append(_step(entry, steps, where=f"{name}: history[{index}]"))
+    return steps
+
+
+def _trace(
+    history: Sequence[object],
+    steps: list[Step],
+    *,
+    name: str,
+    format: str,  # noqa: A002
+    task: str,
+    prompts: object = None,
+    expected: str | None = None,
+    culprit: Culprit | None = None,
+    outcome: Outcome | None = None,
+) -> Trace:
     try:
         return Trace(
-            task=_text(log, "question", where=name),
-            expected=_expected(log, name),
-            agents=_agents(steps, log.get("system_prompt"), name),
+            task=task,
+            expected=expected,
+            agents=_agents(steps, prompts, name),
             team=_team(history),
             steps=tuple(steps),
-            culprit=_label(log, steps, name),
+            outcome=outcome,
+            culprit=culprit,
             fidelity="transcript",
-            source=Source(format=FORMAT, name=name),
+            source=Source(format=format, name=name),
         )
     except ValidationError as error:
         raise LogFormatError(f"{name}: {first_problem(error)}") from None
@@ -130,7 +196,7 @@ def _descriptions(steps: list[Step], names: Mapping[str, Kind]) -> dict[str, str
     return {who: text for who, text in lines.items() if who in names}
 
 
-def _team(history: list[object]) -> Team:
+def _team(history: Sequence[object]) -> Team:
     roles = [entry.get("role") for entry in history if isinstance(entry, dict)]
     if any(isinstance(role, str) and role.startswith("Orchestrator (") for role in roles):
         return Team(selector="orchestrator")

@@ -126,6 +126,16 @@ class Field:
             raise self.wrong("text")
         return self.value
 
+    def label(self) -> str:
+        """The value as a name or an id: text, or a number as it is written.
+
+        Raises:
+            LogFormatError: it is neither.
+        """
+        if isinstance(self.value, int) and not isinstance(self.value, bool):
+            return str(self.value)
+        return self.text()
+
     def maybe_text(self, key: str) -> str | None:
         """The text under a key; `None` where there is none, or `null`."""
         found = self.get(key)

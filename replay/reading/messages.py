@@ -1,147 +1,229 @@
-"""Chat messages, tools and usage as APIs and frameworks write them, in the spellings they share."""
+"""Chat messages and answers as APIs and frameworks write them, in the spellings they share."""
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from butfor.cache.call import Call, Message, Role, TokenLogprob, Tool, ToolCall, Usage
+from butfor.cache.call import Message, Role, TokenLogprob, ToolCall, Usage
 
+from .calling import arguments, first, question_to_tool, same_arguments, tool, tool_call, tools
 from .fields import Field
+from .parts import Parts, holds_tools, parts, plain, text_part
+
+__all__ = [
+    "Answer",
+    "answer",
+    "arguments",
+    "content",
+    "is_message",
+    "is_schema",
+    "logprobs",
+    "message",
+    "messages",
+    "plain",
+    "question_to_tool",
+    "role",
+    "same_arguments",
+    "text_part",
+    "tool",
+    "tool_call",
+    "tool_calls",
+    "tools",
+    "usage",
+]
 
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
+    "systemmessage": "system",
+    "instructions": "system",
     "user": "user",
     "human": "user",
+    "humanmessage": "user",
+    "chatmessage": "user",
     "assistant": "assistant",
     "ai": "assistant",
+    "aimessage": "assistant",
     "model": "assistant",
+    "assistantmessage": "assistant",
+    "bot": "assistant",
+    "agent": "assistant",
     "tool": "tool",
+    "toolmessage": "tool",
     "function": "tool",
+    "functionmessage": "tool",
+    "observation": "tool",
+    "ipython": "tool",
     "tool-call": "assistant",
+    "tool_call": "assistant",
     "tool-response": "tool",
+    "tool_response": "tool",
 }
+_KNOWN_LISTS = ("parts", "blocks")
+_TEXTS = ("content", "parts", "blocks", "text", "completion", "output_text", "generated_text", "answer")
 
 
 def role(field: Field) -> Role:
     """A speaker's role under any of its names (`developer`, `human`, `ai`, `function` …).
 
+    One that no API has is a user's where it says so, else an assistant's.
+
     Raises:
-        LogFormatError: no API has such a role.
+        LogFormatError: it is no text.
     """
-    found = _ROLES.get(field.text())
+    named = field.text().lower().removesuffix("chunk").rpartition(".")[2]
+    found = _ROLES.get(named)
     if found is None:
-        raise field.wrong(f"a role: {', '.join(_ROLES)}")
+        found = "user" if "user" in named or "human" in named else "assistant"
     return found
 
 
 def message(field: Field) -> Message:
-    """A message in the spelling of the Chat Completions API, which most logs use.
+    """A message in any of the spellings; the first of them where one object holds several.
 
     Raises:
         LogFormatError: a field is missing or wrong.
     """
-    return Message(
-        role=role(field.need("role", "a role")),
-        content=content(field.get("content")),
-        name=field.maybe_text("name"),
-        tool_calls=tool_calls(field),
-        tool_call_id=field.maybe_text("tool_call_id"),
+    return messages(field)[0]
+
+
+def messages(field: Field) -> tuple[Message, ...]:
+    """The messages that one message of a log stands for: each result of a tool in it is one of its own.
+
+    Understood are text, a pair of role and text, Chat Completions, Anthropic's, Gemini's, Responses' items,
+    OpenTelemetry's `parts`, LangChain's serialised messages, LlamaIndex's blocks and the Vercel AI SDK's.
+
+    Raises:
+        LogFormatError: a field is missing or wrong.
+    """
+    if field.is_text:
+        return (Message(role="user", content=field.text()),)
+    if field.is_list and len(pair := field.items()) == 2 and pair[0].is_text:
+        return (Message(role=role(pair[0]), content=content(pair[1])),)
+    found = _body(field)
+    listed = _parted(found)
+    held = parts(listed) if listed is not None else Parts()
+    if found.get("role") is None and _is_item(found):
+        held = parts([found])
+        return (*_results(held), *((_item(held),) if held.tool_calls or held.silent else ()))
+    said = Message(
+        role=role(_role(field, found)),
+        content=held.content if listed is not None else content(first(found, "content", "text")),
+        name=_name(field, found),
+        tool_calls=_together(tool_calls(found), held.tool_calls),
+        tool_call_id=_called(found),
+    )
+    results = _results(held)
+    return results if results and not (held.texts or held.others or said.tool_calls) else (*results, said)
+
+
+def is_message(field: Field) -> bool:
+    """Whether a value is a message as some API or framework writes it."""
+    if not field.is_object:
+        return False
+    found = _body(field)
+    spoken = any(found.get(key) is not None for key in ("role", "tool_calls", "tool_call_id"))
+    typed = found.get("type") is not None and any(found.get(key) is not None for key in _TEXTS)
+    return spoken or typed or _is_item(found) or found is not field
+
+
+def is_schema(field: Field) -> bool:
+    """Whether a message holds a tool's schema in place of something said, as Langfuse keeps what was offered."""
+    held = field.get("content") if field.is_object else None
+    if held is None or not held.is_object:
+        return False
+    function = held.get("function") or held
+    described = ("parameters", "description", "input_schema")
+    return function.is_object and function.get("name") is not None and any(function.get(k) for k in described)
+
+
+def _body(field: Field) -> Field:
+    wrapped = first(field, "kwargs", "data") if field.is_object else None
+    return wrapped if wrapped is not None and wrapped.is_object else field
+
+
+def _is_item(found: Field) -> bool:
+    """Whether a value is one of Responses' items that are no messages, but act."""
+    return found.is_object and found.get("type") is not None and found.get("content") is None and holds_tools([found])
+
+
+def _parted(found: Field) -> list[Field] | None:
+    """The parts of a message that have to be taken apart; `None` where its content can stay as it is."""
+    for key in _KNOWN_LISTS:
+        listed = found.get(key)
+        if listed is not None and listed.is_list:
+            return listed.items()
+    listed = found.get("content")
+    if listed is None or not listed.is_list:
+        return None
+    return listed.items() if holds_tools(listed.items()) else None
+
+
+def _results(held: Parts) -> tuple[Message, ...]:
+    return tuple(
+        Message(role="tool", content=result.text, name=result.name, tool_call_id=result.id or None)
+        for result in held.results
     )
 
 
+def _item(held: Parts) -> Message:
+    return Message(role="assistant", content=None, tool_calls=held.tool_calls)
+
+
+def _role(field: Field, found: Field) -> Field:
+    if (named := found.get("role")) is not None:
+        return named
+    kind = first(found, "type", "author", "source", "sender") or field.get("type")
+    if kind is not None and kind.value not in ("constructor", "message"):
+        return kind
+    path = field.listed("id") if (identifier := field.get("id")) is not None and identifier.is_list else []
+    return path[-1] if path else field.need("role", "a role")
+
+
+def _name(field: Field, found: Field) -> str | None:
+    """The speaker's own name; a role that no API has is one."""
+    named = found.get("name")
+    if named is not None and (named.is_text or isinstance(named.value, int)):
+        return named.label()
+    spoken = _role(field, found).text()
+    return None if spoken.lower().removesuffix("chunk").rpartition(".")[2] in _ROLES else spoken
+
+
+def _called(found: Field) -> str | None:
+    identifier = first(found, "tool_call_id", "toolCallId", "call_id")
+    return identifier.label() if identifier is not None else None
+
+
+def _together(calls: tuple[ToolCall, ...], more: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+    """The calls, and those of the others that do not stand among them already."""
+    known = {call.id for call in calls if call.id}
+    return (*calls, *(call for call in more if call.id not in known and (call.id or call not in calls)))
+
+
+def tool_calls(field: Field) -> tuple[ToolCall, ...]:
+    """The calls of a message's own fields, in order; older versions keep the API's own ones apart."""
+    listed = first(field, "tool_calls", "toolCalls")
+    own = listed.items() if listed is not None else []
+    if not own and (extra := field.dig("additional_kwargs", "tool_calls")) is not None and extra.is_list:
+        own = extra.items()
+    if not own and (one := field.get("function_call")) is not None and one.is_object and one.get("name"):
+        own = [one]
+    return tuple(tool_call(item) for item in own)
+
+
 def content(field: Field | None) -> str | tuple[JsonValue, ...] | None:
-    """Text, or the content parts as they are.
+    """Text, or the content parts as they are; anything else as its JSON.
 
     Raises:
-        LogFormatError: the content is neither.
+        LogFormatError: the content is nested too deeply.
     """
     if field is None or field.is_text:
         return None if field is None else field.text()
     if field.is_list:
         return tuple(item.json() for item in field.items())
-    raise field.wrong("text or a list of parts")
-
-
-def plain(field: Field | None) -> str:
-    """A value as one text: the text of its parts, or its JSON where it is neither text nor parts."""
-    if field is None:
-        return ""
-    if field.is_text:
-        return field.text()
-    if field.is_list:
-        texts = [item.text() if item.is_text else text_part(item) for item in field.items()]
-        if all(text is not None for text in texts):
-            return "\n".join(text for text in texts if text is not None)
-    return json.dumps(field.json(), ensure_ascii=False)
-
-
-def text_part(part: Field) -> str | None:
-    """The text of a content part; `None` where it is an image or the like."""
-    if not part.is_object:
-        return None
-    if (text := part.get("text")) is not None:
-        return text.text()
-    found = part.get("content")
-    return found.text() if found is not None and found.is_text else None
-
-
-def tool_calls(field: Field) -> tuple[ToolCall, ...]:
-    """The calls under `tool_calls`, in order."""
-    return tuple(tool_call(item) for item in field.listed("tool_calls"))
-
-
-def tool_call(field: Field) -> ToolCall:
-    """A call of a tool, its name and arguments beside its id or in a `function` below it.
-
-    Raises:
-        LogFormatError: a field is missing or wrong.
-    """
-    function = field.get("function") or field
-    if function.is_text:
-        function = field
-    named = function.get("name") or function.need("function", "the tool's name")
-    given = next((f for key in ("arguments", "args", "input", "parameters") if (f := function.get(key))), None)
-    identifier = field.get("id") or field.get("call_id") or field.get("tool_call_id")
-    return ToolCall(id=identifier.text() if identifier else "", name=named.text(), arguments=arguments(given))
-
-
-def arguments(field: Field | None) -> str:
-    """A tool call's arguments as JSON text; text is kept as the model wrote it."""
-    if field is None:
-        return "{}"
-    return field.text() if field.is_text else json.dumps(field.json(), ensure_ascii=False)
-
-
-def same_arguments(call: ToolCall, given: Field | None) -> bool:
-    """Whether a tool was given these arguments, as a value or as JSON text."""
-    if given is None:
-        return False
-    if given.value == call.arguments:
-        return True
-    try:
-        value = given.value if not given.is_text else json.loads(given.text())
-        return bool(json.loads(call.arguments) == value)
-    except (ValueError, RecursionError):
-        return False
-
-
-def tool(field: Field) -> Tool:
-    """A tool that a model may call, in the spelling of any API.
-
-    Raises:
-        LogFormatError: a field is missing or wrong.
-    """
-    function = field.get("function") or field
-    spellings = ("parameters", "parameters_json_schema", "input_schema")
-    schema = next((f for key in spellings if (f := function.get(key))), None)
-    given = schema.fields() if schema is not None and schema.is_object else {}
-    return Tool(
-        name=function.text("name"),
-        description=function.maybe_text("description") or "",
-        parameters={key: value.json() for key, value in given.items()},
-    )
+    return plain(field)
 
 
 class Answer(NamedTuple):
@@ -155,50 +237,87 @@ def answer(field: Field) -> Answer:
     """The answer in a response body of any of the usual APIs, in a message, or in bare text.
 
     Understood are Chat Completions (`choices`), Responses (`output`), Anthropic's Messages (`content` in
-    blocks), Ollama (`message`), one message, and a list of messages, which all count.
+    blocks), Gemini (`candidates`), Ollama (`message`), LangChain (`generations`), one message in any
+    spelling, and a list of messages, which all count. What nobody understands is kept as its JSON.
 
     Raises:
         LogFormatError: a field is missing or wrong.
     """
-    if field.is_text:
-        return Answer(field.text())
     if field.is_list:
-        parts = [_block(item) for item in field.items()]
-        text = "\n".join(part.text for part in parts if part.text)
-        return Answer(text, tuple(call for part in parts for call in part.tool_calls))
-    if choices := field.listed("choices"):
-        return answer(choices[0].get("message") or choices[0].need("text", "a message or text"))
-    below = field.get("message") or field.get("output")
-    if below is not None:
-        return answer(below)
-    return _message_answer(field)
+        return _joined([_answered(item) for item in field.items()])
+    return _answered(field)
 
 
-def _message_answer(field: Field) -> Answer:
-    found = field.get("content")
-    blocks = answer(found) if found is not None and found.is_list else Answer(plain(found))
-    return Answer(blocks.text, blocks.tool_calls + tool_calls(field))
+def _joined(found: Iterable[Answer]) -> Answer:
+    listed = list(found)
+    text = "\n".join(part.text for part in listed if part.text)
+    return Answer(text, tuple(call for part in listed for call in part.tool_calls))
 
 
-def _block(item: Field) -> Answer:
-    """One part of an answer: a content part, a call of a tool, or a whole message."""
-    if item.is_text:
-        return Answer(item.text())
-    kind = item.get("type")
-    named = kind.value if kind is not None else None
-    if named in ("tool_use", "function_call", "tool_call") or (named is None and item.get("arguments")):
-        call = tool_call(item)
-        called = item.maybe_text("call_id")
-        return Answer("", (call.model_copy(update={"id": called}) if called else call,))
-    if item.get("content") is not None or item.get("tool_calls") is not None:
-        return _message_answer(item)
-    return Answer(text_part(item) or "")
+def _answered(field: Field) -> Answer:
+    if not field.is_object:
+        return Answer(plain(field))
+    for key in ("choices", "candidates", "generations"):
+        listed = field.get(key)
+        if listed is not None and listed.is_list and (items := listed.items()):
+            return _chosen(items[0])
+    below = _below(field)
+    return answer(below) if below is not None else _said(field)
 
 
-def tools(field: Field | None) -> tuple[Tool, ...]:
-    """The tools of a list, in order; what is no function (a hosted tool without a name) is left out."""
-    listed = field.items() if field is not None else []
-    return tuple(tool(item) for item in listed if item.get("name") or item.dig("function", "name"))
+def _chosen(item: Field) -> Answer:
+    while item.is_list and (items := item.items()):
+        item = items[0]
+    if not item.is_object:
+        return Answer(plain(item))
+    found = first(item, "message", "text", "content", "delta")
+    return _answered(item) if found is None else answer(found)
+
+
+def _below(field: Field) -> Field | None:
+    """What an answer stands in, where the object is not the answer itself."""
+    if isinstance(kind := field.value.get("type") if isinstance(field.value, dict) else None, str) and (
+        kind != "message" and holds_tools([field])
+    ):
+        return None
+    found = first(field, "message", "output")
+    if found is None and field.get("content") is None:
+        found = first(field, "kwargs", "data", "response", "result")
+        found = found if found is None or found.is_object or found.is_text or found.is_list else None
+    if found is None and (listed := field.get("messages")) is not None and listed.is_list and listed.items():
+        found = listed.items()[-1]
+    return found
+
+
+def _said(field: Field) -> Answer:
+    """The answer in one message, or in one part of one."""
+    calls = tool_calls(field)
+    found = first(field, *_TEXTS)
+    if _is_item(field) or (found is None and not calls):
+        held = parts([field])
+    elif found is not None and found.is_list:
+        held = parts(found.items())
+    elif found is not None and found.is_object:
+        inner = _answered(found)
+        held = Parts((inner.text,), inner.tool_calls)
+    else:
+        held = parts([field]) if _thought(field) else Parts((plain(found),))
+    calls = _together(calls, held.tool_calls)
+    text = held.text
+    if not text and not calls and not held.silent and (held.others or held.results):
+        text = "\n".join(result.text for result in held.results) or json.dumps(
+            list(held.others) if found is not None else field.json(), ensure_ascii=False
+        )
+        text = "" if found is None and not any(field.fields().keys() - _ASIDE) else text
+    return Answer(text, calls)
+
+
+_ASIDE = frozenset({"type", "role", "id", "name", "finish_reason", "status", "usage", "index"})
+"""What stands beside an answer, and is none."""
+
+
+def _thought(field: Field) -> bool:
+    return bool(parts([field]).silent)
 
 
 def usage(field: Field | None) -> Usage | None:
@@ -226,12 +345,6 @@ def logprobs(field: Field | None) -> tuple[TokenLogprob, ...] | None:
         return None
     found = [TokenLogprob(item.text("token"), item.need("logprob").number()) for item in field.listed("content")]
     return tuple(found) or None
-
-
-def question_to_tool(call: ToolCall) -> Call:
-    """The call of a tool as a `Call`: the tool's name and arguments as text, and the call itself."""
-    asked = Message(role="assistant", content=f"{call.name}({call.arguments})", tool_calls=(call,))
-    return Call(model=f"tool:{call.name}", messages=(asked,))
 
 
 def _first(counts: tuple[int | None, ...]) -> int:

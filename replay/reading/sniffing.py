@@ -51,3 +51,8 @@ def _whole(head: str) -> str:
 def is_list(head: str) -> bool:
     """Whether the log is one JSON list."""
     return head.lstrip()[:1] == "["
+
+
+def is_cut(head: str) -> bool:
+    """Whether a JSON log goes on after this beginning of it."""
+    return not head.rstrip().endswith(("}", "]"))

@@ -1,5 +1,6 @@
 """Logs that are trees of spans: who acts in each, in which order, and what the nesting tells of reading."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,32 @@ from .fields import Field
 from .messages import question_to_tool, same_arguments
 
 _LONGEST_PATH = 10_000
+_TOOL = re.compile(r"(?:execute_tool|running tool|tool[ _]?call|call_tool|invoke_tool|tool)(?::\s*|\s+)(?=\S)", re.I)
+_AGENT = re.compile(r"(?:invoke_agent|create_agent|running agent|agent run|agent)(?::\s*|\s+)(?=\S)", re.I)
+_RUN = re.compile(r"(?<=[\w)])\s+(?:agent )?run$", re.I)
+
+
+def tool_name(name: str) -> str:
+    """A tool's own name in the name of a span (`execute_tool search`, `running tool: search`)."""
+    return _TOOL.sub("", name.strip(), count=1) if _TOOL.match(name.strip()) else name
+
+
+def names_tool(name: str) -> bool:
+    """Whether the name of a span says that a tool works in it."""
+    return _TOOL.match(name.strip()) is not None
+
+
+def agent_name(name: str) -> str:
+    """An agent's own name in the name of a span (`invoke_agent Writer`, `writer_agent run`)."""
+    found = name.strip()
+    if match := _AGENT.match(found):
+        found = found[match.end() :]
+    return _RUN.sub("", found).strip("'\"") or name
+
+
+def names_agent(name: str) -> bool:
+    """Whether the name of a span says that an agent works in it."""
+    return agent_name(name) != name
 
 
 class Span(NamedTuple):
