@@ -22,6 +22,7 @@ A message names a setting by its keyword (`judge=`); the command line says which
     │   └── ProgramFailed     the user's program could not be run again
     └── ExperimentError
         ├── NotAFailure       the judge calls the recorded run a success
+        ├── NotASuccess       a sham was to be made of a run that failed
         ├── LeakedAnswer      a proposed correction holds the expected answer
         └── JudgeFailed       a judge of the user's own does not judge
 
@@ -101,6 +102,10 @@ class ExperimentError(ButforError):
 
 class NotAFailure(ExperimentError):
     """The judge calls the recorded run a success, so there is nothing to blame."""
+
+
+class NotASuccess(ExperimentError):
+    """The judge calls the recorded run a failure, and a sham needs a run that succeeded."""
 
 
 class JudgeFailed(ExperimentError):

@@ -1,10 +1,9 @@
 """Runs every trial of an audit: `Experiment` remembers, meters and parallelises them; a search runs nothing.
 
-Both arms of a trial draw the same repeats: draw *n* of an arm is the run with sample number *n* in every key,
-so it is independent of the others today and identical tomorrow.
+Each purpose draws from a range of samples of its own, so that no draw serves two: draw *n* of an arm is the run with
+that sample number in every key, independent of the others today and identical tomorrow.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -13,35 +12,47 @@ from butfor.cache.errors import (
     BudgetExceeded,
     ButforError,
     Divergence,
+    ExperimentError,
     JudgeFailed,
     LeakedAnswer,
     ModelUnavailable,
     NotAFailure,
     StoreDamaged,
 )
-from butfor.cache.provider import Provider
-from butfor.replay.executor import Executor, rerun
+from butfor.replay.executor import Executor
 from butfor.replay.replayed import Edits
+from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Outcome, Trace
 
+from .drawing.arms import Arms, Growing, Side
+from .drawing.chain import Chain
+from .drawing.ledger import Player
+from .drawing.runs import Live, Run, Runs
+from .drawing.workers import Stopped, Workers
 from .intervention import Intervention, control, treated
 from .judge import Judge
-from .leak import refuse_leak
-from .proposer import Proposer
-from .rule import Counts, Decision, Rule
-from .trial import Arm, Finding, Trial, Untested
+from .leak import ahead_of_its_job, refuse_leak
+from .proposer import AsksOnceMore, Proposer, Rewords, Shown
+from .drawing.rejudged import rejudged
+from .rule import Decision, Rule
+from .trial import Arm, Finding, Proposal, Trial, Untested
 
-Live = Callable[[int, Mapping[str, str]], Provider]
-"""The live side of one run: from the repeat's number and the models of swapped agents."""
+__all__ = ["Drawn", "Experiment", "Live"]
 
-_FATAL = (ModelUnavailable, StoreDamaged, Divergence, JudgeFailed)
+_FATAL = (ModelUnavailable, StoreDamaged, Divergence, JudgeFailed, Stopped)
 """What ends an audit; any other error is of one draw or one correction only."""
 
 _FINDINGS: dict[Decision, Finding] = {"blame": "flips", "exclude": "excluded", "draw": "undecided"}
 
+TREATED, CONTROL, SCREEN, BRANCH, SEEDS, AGENTS = range(0, 60_000, 10_000)
+"""The first sample of each range: both arms of a trial, the screen, what correctors see, checks of seeds, shares."""
 
-class Draw(NamedTuple):
-    """One run of one arm."""
+_SEED_CHECKS = 3
+_CHECKED_STEPS = 8
+
+
+class Drawn(NamedTuple):
+    """One run of one arm, whole."""
 
     trace: Trace
     outcome: Outcome
@@ -51,7 +62,8 @@ class Experiment:
     """Everything one audit does to one recorded run.
 
     `jobs` runs are drawn side by side. `sham` allows a run that succeeded. `reaching` holds the steps that can reach
-    what the judge reads, where that is known: no other step is tried, since no change of it can matter.
+    what the judge reads, where that is known: no other step is tried, since no change of it can matter. `players` are
+    further live sides, by name, under which a verdict can be confirmed.
 
     Raises:
         NotAFailure: the judge calls the recorded run a success.
@@ -70,22 +82,29 @@ class Experiment:
         jobs: int = 1,
         sham: bool = False,
         reaching: frozenset[int] | None = None,
+        players: Mapping[str, Live] | None = None,
     ) -> None:
         self.trace = trace
         self.rule = rule
+        self.sham = sham
+        self.players = players or {}
         self._executor = executor
         self._judge = judge
-        self._live = live
         self._proposer = proposer
-        self._jobs = jobs
         self._reaching = reaching
-        self._recording = executor.recording(trace)
+        self._workers = Workers(jobs)
+        self._runs = Runs(trace, executor, judge, live, self._workers.check)
+        self._chain = Chain(trace, self._runs, executor, self._proposed, sample=BRANCH)
+        self._chains: dict[tuple[tuple[int, ...], bool], tuple[Intervention, ...]] = {}
         self._trials: dict[tuple[Intervention, ...], Trial] = {}
+        self._growing: dict[tuple[Intervention, ...], tuple[Growing, Growing]] = {}
         self._untested: dict[int, Untested] = {}
-        self._outcomes: dict[tuple[str, int], Outcome] = {}
-        self._examples: dict[str, tuple[int, Draw]] = {}
-        self._lock = threading.Lock()
         self._proposals: dict[int, tuple[Intervention, ...]] = {}
+        self._reworded: dict[tuple[int, str, int], str | None] = {}
+        self._one_answer: set[frozenset[Player]] = set()
+        self._checked = False
+        self.left_out: dict[tuple[frozenset[int], int], Finding] = {}
+        """What leaving one member out of a set has shown."""
         self.outcome = judge(trace)
         if self.outcome.success and not sham:
             raise NotAFailure(
@@ -108,32 +127,56 @@ class Experiment:
         """Every step that was not tried, by step."""
         return tuple(self._untested[step] for step in sorted(self._untested))
 
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What the corrector was shown and replied, where it tells."""
+        return self._proposer.proposals if isinstance(self._proposer, Shown) else ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the draws poorer than they look."""
+        found = []
+        if self.rule.deterministic:
+            found.append(
+                "one draw an arm: that the team gives one answer to one question is a person's word"
+                + (", and a repeat bore it out" if self._checked else "")
+            )
+        if self._runs.ledger.cold:
+            found.append(f"asked at temperature 0: {', '.join(self._runs.ledger.cold)}; repeats may be one draw")
+        if self._one_answer and not self.rule.deterministic:
+            found.append("repeats with different seeds got one answer; such repeats count as one draw")
+        return tuple(found)
+
     def propose(self, step: int) -> tuple[Intervention, ...]:
         """The corrections to try at a step; where there are none, `untested` says why."""
         if step not in self._proposals:
             self._proposals[step] = self._usable(step)
         return self._proposals[step]
 
-    def propose_together(self, steps: Sequence[int]) -> tuple[Intervention, ...]:
+    def propose_together(self, steps: Sequence[int], *, fresh: bool = True) -> tuple[Intervention, ...]:
         """Corrections for several steps, each proposed on the run as it went once with the ones before it.
 
-        A step that has nothing to correct any more is left out. Where one cannot be proposed or tried, there are
-        none, and `untested` says why.
+        A step that has nothing to correct any more, or is not there any more, is left out. Where one cannot be proposed
+        or tried, there are none, and `untested` says why. `fresh` lets every step speak anew before it is corrected.
         """
-        chosen: tuple[Intervention, ...] = ()
-        branch = self.trace
-        for step in sorted(steps):
-            if step >= len(branch.steps) or branch.steps[step].agent != self.trace.steps[step].agent:
-                continue
+        key = (tuple(sorted(steps)), fresh)
+        if key not in self._chains:
             try:
-                proposed = self._proposed(branch, step) if chosen else self.propose(step)
-                if proposed:
-                    chosen = (*chosen, proposed[0])
-                    branch = self.draw(treated(self.trace, chosen), 0).trace
+                self._chains[key] = self._chain.corrections(key[0], self.propose, fresh=fresh)
             except ButforError as error:
-                self._skip_for(step, error)
+                self._skip_for(key[0][0], error)
                 return ()
-        return chosen
+        return self._chains[key]
+
+    def ahead(self, intervention: Intervention, answer: str | None = None) -> bool:
+        """Whether a correction states the outcome although its step had not come to it."""
+        outcome = self.trace.expected or answer
+        return bool(outcome) and ahead_of_its_job(self.trace, intervention, outcome or "")
+
+    def runs_ahead(self, trial: Trial) -> bool:
+        """Whether a trial's corrections state the outcome, expected or reached, ahead of their step's job."""
+        answers = [draw.answer for draw in trial.treated.runs if draw.success]
+        return any(self.ahead(i, answers[0] if answers else None) for i in trial.interventions)
 
     def skip(self, step: int, reason: str, detail: str = "") -> None:
         """Note that a step is not tried."""
@@ -142,15 +185,49 @@ class Experiment:
             {"step": step, "agent": agent, "reason": reason, "detail": detail}
         )
 
-    def trial(self, *interventions: Intervention, candidates: int = 1) -> Trial:
-        """Both arms of a change, drawn until the rule decides; the same change is never tried twice.
+    def probe(self, interventions: tuple[Intervention, ...], nth: int) -> bool:
+        """Whether the n-th draw of the screen with these changes succeeds.
 
-        `candidates` is the number of trials the error rate is shared among. A run that cannot be finished,
-        for want of budget or otherwise, leaves the trial `undecided` with the reason.
+        Raises:
+            ButforError: the run could not be finished.
         """
-        if interventions not in self._trials:
-            self._trials[interventions] = self._run(interventions, candidates)
+        return self._runs.run(treated(self.trace, interventions), SCREEN + nth).draw.success
+
+    def trial(
+        self,
+        *interventions: Intervention,
+        candidates: float = 1,
+        together: bool = False,
+        screened: bool = False,
+        most: int | None = None,
+    ) -> Trial:
+        """Both arms of a change, drawn until the rule decides, or until each has `most` draws.
+
+        `candidates` is the number of trials the error rate is shared among. `together` excludes what is surely below a
+        large effect, in place of a small one; `screened` takes up the draws that the screen made of this change. A run
+        that cannot be finished, for want of budget or otherwise, leaves the trial `undecided` with the reason. The same
+        change is drawn on only where a larger share of the error may still decide it.
+        """
+        known = self._trials.get(interventions)
+        if known is None or (known.finding == "undecided" and not known.error and known.share * candidates < 0.999):
+            rule = self.rule if most is None else self.rule.model_copy(update={"repeats": most})
+            found = self._run(interventions, rule, candidates, together=together, screened=screened)
+            self._trials[interventions] = found
         return self._trials[interventions]
+
+    def under(self, player: str, trial: Trial) -> Trial:
+        """The same trial with another live side, at the share of the error that it had."""
+        other = Experiment(
+            self.trace,
+            executor=self._executor,
+            judge=self._judge,
+            live=self.players[player],
+            proposer=self._proposer,
+            rule=self.rule,
+            sham=True,
+        )
+        other._workers = self._workers
+        return other.trial(*trial.interventions, candidates=1 / trial.share)
 
     def arm(self, interventions: tuple[Intervention, ...], draws: int) -> Arm:
         """The treated arm of some changes at a fixed number of draws; with no changes, the run from its start again.
@@ -159,53 +236,67 @@ class Experiment:
             ButforError: a run could not be finished.
         """
         edits = treated(self.trace, interventions) if interventions else Edits(redraw=frozenset(self.candidates))
-        models = _models(interventions)
-        self.parallel(partial(self._outcome, edits, sample, models) for sample in range(draws))
-        return _arm([self._outcome(edits, sample, models) for sample in range(draws)])
+        return self._fixed(edits, draws, _models(interventions))
+
+    def control_arm(self, interventions: tuple[Intervention, ...], draws: int) -> Arm:
+        """The control arm of some changes at a fixed number of draws.
+
+        Raises:
+            ButforError: a run could not be finished.
+        """
+        return self._fixed(control(self.trace, interventions), draws, {}, AGENTS + 5_000)
 
     def noop(self, step: int) -> bool:
         """Whether answering a step with what was recorded changes nothing: the control that must hold."""
-        edits = Edits(answers={step: self.trace.steps[step].output})
-        again = rerun(self.trace, edits, executor=self._executor, recording=self._recording)
+        again = self._runs.offline(Edits(answers={step: self.trace.steps[step].output}))
         return [s.output for s in again.steps] == [s.output for s in self.trace.steps]
 
-    def draw(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None) -> Draw:
-        """One run with these edits, from stored answers where it ran before.
+    def reword(self, step: int, text: str, n: int) -> str | None:
+        """What a step says, in other words for the n-th time; `None` where nobody can reword it, or not any more.
+
+        Raises:
+            ButforError: the corrector could not be asked.
+        """
+        key = (step, text, n)
+        if key not in self._reworded:
+            able = self._proposer if isinstance(self._proposer, Rewords) else None
+            self._reworded[key] = able and able.reword(self.trace.blind(), step, text, n)
+        return self._reworded[key]
+
+    def draw(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None) -> Drawn:
+        """One run with these edits, whole; from stored answers where it ran before.
 
         Raises:
             ButforError: the run could not be finished.
         """
-        live = self._live(sample, models or {})
-        run = rerun(self.trace, edits, executor=self._executor, live=live, recording=self._recording)
-        draw = Draw(run, self._judge(run))
-        key = _key(edits, models)
-        with self._lock:
-            self._outcomes[key, sample] = draw.outcome
-            kept = self._examples.get(key)
-            if draw.outcome.success and (kept is None or sample < kept[0]):
-                self._examples[key] = (sample, draw)
-        return draw
+        trace = self._runs.trace(edits, sample, models)
+        return Drawn(trace, self._judge(trace))
 
-    def example(self, trial: Trial) -> Draw | None:
+    def example(self, trial: Trial) -> Drawn | None:
         """The first successful run of the treated arm, where there is one."""
-        kept = self._examples.get(_key(treated(self.trace, trial.interventions), _models(trial.interventions)))
-        return kept and kept[1]
-
-    def _outcome(self, edits: Edits, sample: int, models: Mapping[str, str]) -> Outcome:
-        """How a run with these edits ends; whole runs are not kept, for there may be thousands."""
-        known = self._outcomes.get((_key(edits, models), sample))
-        return known or self.draw(edits, sample, models).outcome
+        found = self._runs.example(treated(self.trace, trial.interventions), _models(trial.interventions))
+        return found and Drawn(*found)
 
     def parallel(self, tasks: Iterable[Callable[[], object]]) -> None:
-        """Run tasks side by side in threads; the first error is raised when all have ended."""
-        import joblib
+        """Run tasks side by side; after the first error no further live call begins, and none is left running."""
+        self._workers.run(tasks)
 
-        joblib.Parallel(n_jobs=self._jobs, backend="threading")(joblib.delayed(task)() for task in tasks)
+    def _fixed(self, edits: Edits, draws: int, models: Mapping[str, str], first: int = AGENTS) -> Arm:
+        self.parallel(partial(self._runs.run, edits, first + n, models) for n in range(draws))
+        arm = Growing(Side(lambda _: edits, first))
+        for n in range(draws):
+            arm.add(self._runs.run(edits, first + n, models), 0, self._honest)
+        return arm.arm()
 
     def _proposed(self, trace: Trace, step: int) -> tuple[Intervention, ...]:
-        proposed = tuple(self._proposer(trace, step))
-        for intervention in proposed:
-            refuse_leak(trace, intervention)
+        if not getattr(self._proposer, "blind", True):
+            proposed = tuple(self._proposer(trace, step))
+            for intervention in proposed:
+                refuse_leak(trace, intervention)
+            return proposed
+        proposed = tuple(self._proposer(trace.blind(), step))
+        if trace is self.trace and isinstance(self._proposer, AsksOnceMore) and any(map(self.ahead, proposed)):
+            return tuple(self._proposer.once_more(trace.blind(), step)) or proposed
         return proposed
 
     def _skip_for(self, step: int, error: ButforError) -> None:
@@ -227,86 +318,162 @@ class Experiment:
             self.skip(step, "nothing to correct")
         return proposed
 
-    def _run(self, interventions: tuple[Intervention, ...], candidates: int) -> Trial:
+    def _run(
+        self, interventions: tuple[Intervention, ...], rule: Rule, candidates: float, *, together: bool, screened: bool
+    ) -> Trial:
+        arms = self._growing.setdefault(interventions, self._sides(interventions, SCREEN if screened else TREATED))
         models = _models(interventions)
-        arms = (treated(self.trace, interventions), control(self.trace, interventions))
-        outcomes: tuple[list[Outcome], list[Outcome]] = ([], [])
-        decision, error = self.rule.decide(Counts(0, 0), Counts(0, 0), candidates=candidates), None
+        grower = self._arms(models)
+        decide = partial(rule.decide, candidates=candidates, together=together)
+        decision, error = decide(arms[0].counts, arms[1].counts), None
         while decision == "draw" and error is None:
-            sizes = self.rule.next_draws(_counts(outcomes[0]), _counts(outcomes[1]))
-            if not any(sizes):
+            sizes = rule.next_draws(arms[0].counts, arms[1].counts)
+            before = len(arms[0].draws) + len(arms[1].draws)
+            if any(sizes):
+                error = grower.grow(list(zip(arms, sizes, strict=True)))
+            decision = decide(arms[0].counts, arms[1].counts)
+            if len(arms[0].draws) + len(arms[1].draws) == before:
                 break
-            error = self._draw_more(arms, sizes, outcomes, models)
-            decision = self.rule.decide(_counts(outcomes[0]), _counts(outcomes[1]), candidates=candidates)
-        return self._trial(interventions, outcomes, decision, error, candidates)
+        self._check_word(arms)
+        if decision == "blame":
+            arms = rejudged(self._judge, self._runs, arms)
+            decision = decide(arms[0].counts, arms[1].counts)
+        return self._trial(interventions, arms, decision, error, candidates)
 
-    def _draw_more(
-        self,
-        arms: tuple[Edits, Edits],
-        sizes: tuple[int, int],
-        outcomes: tuple[list[Outcome], list[Outcome]],
-        models: Mapping[str, str],
-    ) -> str | None:
-        """Draw both arms further; the reason why not, where a run could not be finished."""
-        wanted = [
-            (arm, sample) for arm in (0, 1) for sample in range(len(outcomes[arm]), len(outcomes[arm]) + sizes[arm])
-        ]
-        results: dict[tuple[int, int], Outcome | str] = {}
+    def _sides(self, interventions: tuple[Intervention, ...], first: int) -> tuple[Growing, Growing]:
+        """Both arms, not drawn yet; the control arm draws every step that the treated arm asked anew too."""
+        kept = tuple(
+            i if i.step is None else Intervention(kind="given", step=i.step, output=self.trace.steps[i.step].output)
+            for i in interventions
+        )
 
-        def one(arm: int, sample: int) -> None:
-            swapped = models if arm == 0 else {}
+        def change(n: int) -> Edits | None:
+            worded = self._worded(interventions, n)
+            return worded and treated(self.trace, worded)
+
+        def keep(n: int) -> Edits | None:
+            worded = self._worded(kept, n)
+            if worded is None:
+                return None
+            edits = control(self.trace, interventions)
+            answers = {**edits.answers, **{i.step: i.output or "" for i in worded if i.step is not None}}
+            return Edits(answers=answers, redraw=(edits.redraw | hidden()) - answers.keys())
+
+        fixed: list[frozenset[int]] = []
+
+        def hidden() -> frozenset[int]:
+            if not fixed:
+                fixed.append(frozenset().union(*(run.asked for run in changed.runs)))
+            return fixed[0]
+
+        changed = Growing(Side(change, first))
+        return changed, Growing(Side(keep, CONTROL))
+
+    def _worded(self, interventions: tuple[Intervention, ...], n: int) -> tuple[Intervention, ...] | None:
+        """The changes with every text worded for the n-th time."""
+        if not n:
+            return interventions
+        worded = []
+        for i in interventions:
+            text = i.kind in ("correct", "given") and i.step is not None and i.output
+            other = self.reword(i.step, i.output, n) if text and i.step is not None and i.output else None
+            if other is None:
+                return None
+            worded.append(i.model_copy(update={"output": other}))
+        return tuple(worded)
+
+    def _arms(self, models: Mapping[str, str]) -> Arms:
+        def drawn(edits: Edits, sample: int) -> Run:
+            return self._runs.run(edits, sample, models if sample < CONTROL or sample >= SCREEN else {})
+
+        return Arms(
+            drawn,
+            parallel=self.parallel,
+            honest=self._honest,
+            repeating=lambda: bool(self._one_answer) and not self.rule.deterministic,
+            fatal=_FATAL,
+        )
+
+    def _honest(self, players: frozenset[Player]) -> bool:
+        """Whether repeats of these players are draws of their own: one of them gave two answers to one question.
+
+        Where none did so far, the run is drawn again from its start, to see.
+        """
+        if self.rule.deterministic or self._runs.ledger.varied(players):
+            return True
+        if players in self._one_answer:
+            return False
+        again = Edits(redraw=frozenset(self.candidates))
+        for n in range(_SEED_CHECKS):
             try:
-                results[arm, sample] = self._outcome(arms[arm], sample, swapped)
+                if isinstance(self._executor, Simulator):
+                    self._runs.beginning(again, SEEDS + n, min(_CHECKED_STEPS, len(self.trace.steps)))
+                else:
+                    self._runs.run(again, SEEDS + n)
             except ButforError as error:
                 if isinstance(error, _FATAL):
                     raise
-                results[arm, sample] = str(error)
+                break
+            if self._runs.ledger.varied(players):
+                return True
+        self._one_answer.add(players)
+        return False
 
-        self.parallel(partial(one, arm, sample) for arm, sample in wanted)
-        for arm, sample in wanted:
-            result = results[arm, sample]
-            if isinstance(result, str):
-                return result
-            outcomes[arm].append(result)
-        return None
+    def _check_word(self, arms: Sequence[Growing]) -> None:
+        """In a deterministic audit: that a repeat of one question gets the same answer, once an audit.
+
+        Raises:
+            ExperimentError: it does not.
+        """
+        if not self.rule.deterministic:
+            return
+        players = frozenset[Player]().union(*(run.players for arm in arms for run in arm.runs))
+        if players and not self._checked:
+            self._checked = True
+            last = Edits(redraw=frozenset(self.candidates[-1:]))
+            for n in range(2):
+                self._runs.run(last, SEEDS + n)
+        if self._runs.ledger.varied(players):
+            raise ExperimentError(
+                "the team was said to be deterministic, and one question got two answers; audit it without that word"
+            )
 
     def _trial(
         self,
         interventions: tuple[Intervention, ...],
-        outcomes: tuple[Sequence[Outcome], Sequence[Outcome]],
+        arms: Sequence[Growing],
         decision: Decision,
         error: str | None,
-        candidates: int,
+        candidates: float,
     ) -> Trial:
-        first, second = (_counts(arm) for arm in outcomes)
+        first, second = (arm.counts for arm in arms)
         estimate = self.rule.estimate(first, second, candidates=candidates)
         return Trial(
             interventions=interventions,
-            treated=_arm(outcomes[0]),
-            control=_arm(outcomes[1]),
+            treated=arms[0].arm(),
+            control=arms[1].arm(),
             effect=estimate.effect,
             interval=(estimate.low, estimate.high),
             finding=_FINDINGS[decision],
             error=error if decision == "draw" else None,
+            share=1 / max(1.0, candidates),
+            deterministic=self.rule.deterministic,
+            note=_note(arms),
         )
 
 
-def _key(edits: Edits, models: Mapping[str, str] | None) -> str:
-    return f"{edits.model_dump_json()}{sorted((models or {}).items())}"
+def _note(arms: Sequence[Growing]) -> str:
+    if any(arm.exhausted for arm in arms):
+        return (
+            "repeats are one answer, and the text could not be put in enough other words; they count as one draw, and "
+            "more of them can decide nothing"
+        )
+    if any(not draw.counted for arm in arms for draw in arm.draws):
+        return "repeats are one answer, and count as one draw; the text was put in other words instead"
+    if any(draw.wording for arm in arms for draw in arm.draws):
+        return "the text was put in other words, because repeats are one answer"
+    return ""
 
 
 def _models(interventions: Iterable[Intervention]) -> dict[str, str]:
     return {i.agent: i.model for i in interventions if i.kind == "swap" and i.agent and i.model}
-
-
-def _counts(outcomes: Sequence[Outcome]) -> Counts:
-    return Counts(sum(outcome.success for outcome in outcomes), len(outcomes))
-
-
-def _arm(outcomes: Sequence[Outcome]) -> Arm:
-    counts = _counts(outcomes)
-    return Arm(
-        successes=counts.successes,
-        draws=counts.draws,
-        answers=tuple((outcome.answer or "")[:500] for outcome in outcomes),
-    )

@@ -2,7 +2,9 @@
 
 import re
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from pydantic import JsonValue
 
 from butfor.cache.call import Call, Message
 from butfor.cache.errors import ExperimentError
@@ -40,6 +42,15 @@ class Judge(Protocol):
 
     def __call__(self, trace: Trace, /) -> Outcome:
         """Judge one run, which keeps the expected answer of its recording."""
+        ...
+
+
+@runtime_checkable
+class JudgesAgain(Protocol):
+    """A judge that may err, and can be asked about the same run again, independently."""
+
+    def again(self, trace: Trace, nth: int, /) -> Outcome:
+        """The n-th further judgement, from 1."""
         ...
 
 
@@ -90,20 +101,53 @@ def pattern(regex: str) -> Judge:
     return judge
 
 
-def llm(provider: Provider, model: str) -> Judge:
+def llm(provider: Provider, model: str) -> "ModelJudge":
     """A judge that asks a model whether the final answer means the same as the expected one."""
+    return ModelJudge(provider, model)
 
-    def judge(trace: Trace) -> Outcome:
+
+class ModelJudge:
+    """Asks a model whether the final answer means the same as the expected one.
+
+    Asked again, it puts the question in another way and with another seed, so that a remembered word is not given
+    twice.
+    """
+
+    def __init__(self, provider: Provider, model: str) -> None:
+        self._provider = provider
+        self._model = model
+
+    def __call__(self, trace: Trace) -> Outcome:
+        """Judge one run.
+
+        Raises:
+            CallError: the model could not be asked.
+            ExperimentError: it did not say either.
+        """
         text = final_answer(trace)
         question = f"<expected>\n{expected_answer(trace)}\n</expected>\n<final>\n{text}\n</final>"
-        messages = (Message(role="system", content=_ASK), Message(role="user", content=question))
-        reply = provider.complete(Call(model=model, messages=messages, agent="judge")).text
+        return self._asked(_ASK, question, text, {})
+
+    def again(self, trace: Trace, nth: int) -> Outcome:
+        """The n-th further judgement of one run.
+
+        Raises:
+            CallError: the model could not be asked.
+            ExperimentError: it did not say either.
+        """
+        text, expected = final_answer(trace), expected_answer(trace)
+        first, second = (("final", text), ("expected", expected))[:: 1 if nth % 2 else -1]
+        question = "\n".join(f"<{name}>\n{said}\n</{name}>" for name, said in (first, second))
+        return self._asked(f"{_ASK} This is judgement number {nth + 1}.", question, text, {"seed": nth})
+
+    def _asked(self, ask: str, question: str, text: str, params: dict[str, JsonValue]) -> Outcome:
+        messages = (Message(role="system", content=ask), Message(role="user", content=question))
+        call = Call(model=self._model, messages=messages, agent="judge", params=params)
+        reply = self._provider.complete(call).text
         found = _VERDICT.search(reply)
         if found is None:
-            raise ExperimentError(f"the judge {model} said neither CORRECT nor INCORRECT: {reply[:120]!r}")
+            raise ExperimentError(f"the judge {self._model} said neither CORRECT nor INCORRECT: {reply[:120]!r}")
         return Outcome(success=found[1].upper() in ("CORRECT", "YES"), answer=text, explanation=reply.strip())
-
-    return judge
 
 
 def expected_answer(trace: Trace) -> str:

@@ -1,15 +1,19 @@
-"""Does a proposed correction simply give the expected answer away? `refuse_leak`, in whatever words."""
+"""Does a correction do its step's own job? What gives the answer away, and what runs ahead, in whatever words."""
 
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from fractions import Fraction
 
 from butfor.cache.errors import LeakedAnswer
-from butfor.replay.trace import Trace
+from butfor.replay.trace import Trace, answering_step, final_answer
 
 from .intervention import Intervention
 from .judge import NUMBER, mentions, normalise, number_value
 
+_MUCH_THE_SAME = 0.5
+_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w'’-]*[A-Za-z]\b", re.MULTILINE)
+_VALUE = re.compile(rf"{NUMBER.pattern}|\b[A-Z][\w'’-]*[A-Za-z]\b")
 _LIST_MARKER = re.compile(r"^\s*(?:[-*#>]\s*)*(?:step\s*)?\d+[.):]\s", re.MULTILINE | re.IGNORECASE)
 _UNITS = {
     word: value
@@ -49,22 +53,70 @@ _WORD = re.compile(r"[a-z]+")
 
 
 def refuse_leak(trace: Trace, intervention: Intervention) -> None:
-    """Stop a proposed correction that gives the expected answer away.
+    """Stop a correction by somebody who saw the expected answer, where it gives that answer away.
 
     Raises:
         LeakedAnswer: the correction holds the expected answer; the task, the step's own output and all that it
             had read do not.
     """
-    if intervention.kind != "correct" or intervention.step is None or not trace.expected:
-        return
-    known = [trace.steps[i].output for i in (*trace.context(intervention.step), intervention.step)]
-    if any(gives_away(text, trace.expected) for text in (trace.task, *known)):
-        return
-    if gives_away(intervention.output or "", trace.expected):
+    if intervention.step is not None and trace.expected and states_newly(trace, intervention, trace.expected):
         raise LeakedAnswer(
-            f"the correction of step {intervention.step} holds the expected answer, which nothing before it does; it "
-            "would show that the answer helps, not that the step was at fault"
+            f"the correction of step {intervention.step} holds the expected answer, which nothing before it does, and "
+            "whoever wrote it saw that answer; it would show that the answer helps, not that the step was at fault"
         )
+
+
+def states_newly(trace: Trace, intervention: Intervention, answer: str) -> bool:
+    """Whether a correction states an answer that neither the task nor anything known at its step states."""
+    if intervention.kind != "correct" or intervention.step is None or not answer.strip():
+        return False
+    known = [trace.steps[i].output for i in (*trace.context(intervention.step), intervention.step)]
+    if any(gives_away(text, answer) for text in (trace.task, *known)):
+        return False
+    return gives_away(intervention.output or "", answer)
+
+
+def ahead_of_its_job(trace: Trace, intervention: Intervention, answer: str) -> bool:
+    """Whether a correction states the outcome although the recorded step had not come to it.
+
+    It is in place where the recorded step stated a value in that role, which the correction replaces: the run's own
+    answer, or a value of its own making that later steps use, in a message that is otherwise much the same.
+    """
+    if intervention.step is None or not states_newly(trace, intervention, answer):
+        return False
+    recorded, corrected = trace.steps[intervention.step], intervention.output or ""
+    if intervention.step == answering_step(trace):
+        return False
+    own_answer = final_answer(trace)
+    if own_answer and gives_away(recorded.output, own_answer) and not gives_away(corrected, own_answer):
+        return False
+    return not _replaces_a_value(trace, recorded.index, corrected)
+
+
+def _replaces_a_value(trace: Trace, step: int, corrected: str) -> bool:
+    """Whether a value that a step brought in, and that later steps use, gave way in a message much the same."""
+    recorded = trace.steps[step].output
+    known = facts(" ".join([trace.task, *(trace.steps[i].output for i in trace.context(step))]))
+    later = facts(" ".join(other.output for other in trace.steps[step + 1 :]))
+    gone = ((facts(recorded) - known) & later) - facts(corrected)
+    if not gone:
+        return False
+    plain = [_VALUE.sub("_", _LIST_MARKER.sub("", text)).split() for text in (recorded, corrected)]
+    return SequenceMatcher(None, *plain, autojunk=False).ratio() >= _MUCH_THE_SAME
+
+
+def facts(text: str) -> frozenset[str]:
+    """The numbers and the names in a text; a word in capitals at the start of a sentence is a name only elsewhere."""
+    numbers = {str(value) for value in numbers_in(_LIST_MARKER.sub("", text))}
+    return frozenset(numbers | {word.casefold() for word in _NAME.findall(text)})
+
+
+def same_facts(text: str, other: str) -> bool:
+    """Whether two texts hold the same numbers, and the second one all the names of the first."""
+    first, second = ({str(value) for value in numbers_in(_LIST_MARKER.sub("", each))} for each in (text, other))
+    words = set(normalise(other).split())
+    names = {word for name in _NAME.findall(text) for word in normalise(name).split()}
+    return first == second and names <= words
 
 
 def gives_away(text: str, answer: str) -> bool:

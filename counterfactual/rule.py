@@ -1,25 +1,23 @@
-"""When a trial is decided: `Rule`, on confidence bounds that hold at every number of draws at once."""
+"""When a trial is decided: `Rule`, on evidence whose limits are exact for the number of draws in force."""
 
-from functools import lru_cache
-from math import exp, hypot, log
+from math import hypot
+from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from butfor.cache.call import Frozen
 
+from .evidence.evalue import Counts, evidence, rate
+from .evidence.evalue import interval as _between
+from .evidence.limits import FIRST, limit
+
+__all__ = ["Counts", "Decision", "Estimate", "Rule", "evidence", "fixed_interval", "interval", "rate"]
+
 Decision = Literal["blame", "exclude", "draw"]
 
-_FIRST = 4
-_STEP = 2
-_TINY = 1e-300
-
-
-class Counts(NamedTuple):
-    """The draws of one arm."""
-
-    successes: int
-    draws: int
+_UPPER = 0.05
+"""The chance that the upper end of an interval is too low."""
 
 
 class Estimate(NamedTuple):
@@ -31,142 +29,112 @@ class Estimate(NamedTuple):
 
 
 class Rule(Frozen):
-    """Blame an effect that is surely above the threshold, exclude one that is surely not large, else draw on."""
+    """Blame an effect that is surely above the threshold, exclude one that is surely small, else draw on."""
 
     effect: float = Field(default=0.1, gt=0, lt=1)
     """The effect that a blamed step's lower bound has to exceed."""
     large: float = Field(default=0.6, gt=0, le=1)
-    """A step is excluded when its effect is surely below this."""
+    """Steps are ruled out together when the effect of correcting all of them is surely below this."""
+    futile: float = Field(default=0.3, gt=0, le=1)
+    """A single step is excluded when its effect is surely below this."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """That no innocent step is blamed in the whole audit."""
     power: float = Field(default=0.9, gt=0.5, lt=1)
-    """That a step with a large effect is not excluded."""
+    """That an effect of `futile` in a single step, or of `large` in several, is not excluded."""
     repeats: int = Field(default=30, ge=1, le=10_000)
     """Draws of each arm, at most."""
+    deterministic: bool = False
+    """A person's word that the team gives one answer to one question: one draw an arm is then the whole truth."""
 
-    def decide(self, treated: Counts, control: Counts, *, candidates: int) -> Decision:
-        """What the draws so far show; `candidates` trials share the audit's chance of a false blame."""
-        if evidence(treated, control, self.effect) >= candidates / (1 - self.confidence):
+    def decide(self, treated: Counts, control: Counts, *, candidates: float = 1, together: bool = False) -> Decision:
+        """What the draws so far show; `candidates` trials share the audit's chance of a false blame.
+
+        `together` excludes against `large` in place of `futile`.
+        """
+        if self.deterministic:
+            return _certain(treated, control)
+        if self._looked_at(treated, control) and evidence(treated, control, self.effect) >= self.limit(candidates):
             return "blame"
-        if evidence(treated, control, self.large, below=False) >= 1 / (1 - self.power):
+        if evidence(treated, control, self.excluded(together=together), below=False) >= 1 / (1 - self.power):
             return "exclude"
         return "draw"
+
+    def limit(self, candidates: float = 1, effect: float | None = None) -> float:
+        """How large the evidence has to be where `candidates` trials share the chance of a false blame."""
+        against = self.effect if effect is None else effect
+        return limit((1 - self.confidence) / max(1.0, candidates), self.repeats, against)
+
+    def excluded(self, *, together: bool) -> float:
+        """The effect against which a trial is excluded."""
+        return self.large if together else min(self.futile, self.large)
 
     def next_draws(self, treated: Counts, control: Counts) -> tuple[int, int]:
         """How many draws to add to the treated and the control arm; none when both are full.
 
         The treated arm goes first: where no draw of it succeeds, the control arm is never needed.
         """
+        most = 1 if self.deterministic else self.repeats
         if not treated.draws:
-            return min(_FIRST, self.repeats), 0
+            return min(FIRST, most), 0
         if not treated.successes:
-            return min(_STEP, self.repeats - treated.draws), 0
+            return min(1, most - treated.draws), 0
         if control.draws < treated.draws:
             return 0, treated.draws - control.draws
-        more = min(_STEP, self.repeats - treated.draws)
+        more = min(1, most - treated.draws)
         return more, more
 
-    def estimate(self, treated: Counts, control: Counts, *, candidates: int) -> Estimate:
+    def estimate(self, treated: Counts, control: Counts, *, candidates: float = 1) -> Estimate:
         """The effect, and the interval whose lower end exceeds the threshold just when the step is blamed."""
-        low, high = interval(treated, control, (1 - self.confidence) / candidates)
-        return Estimate(rate(treated) - rate(control), low, high)
+        effect = rate(treated) - rate(control)
+        if self.deterministic and treated.draws:
+            return Estimate(effect, effect, effect)
+        low, high = _between(
+            treated,
+            control,
+            lambda d: self.limit(candidates, d) if treated.draws == control.draws else max(1.0, candidates) / 0.05,
+            lambda d: 1 / _UPPER,
+        )
+        return Estimate(effect, low, high)
+
+    def _looked_at(self, treated: Counts, control: Counts) -> bool:
+        """The limits are for evidence that is looked at pair by pair."""
+        return treated.draws == control.draws >= min(FIRST, self.repeats)
 
 
-def evidence(treated: Counts, control: Counts, effect: float, *, below: bool = True) -> float:
-    """How much the draws speak against an effect of at most (`below`) or at least this size: an e-value.
-
-    The likelihood under a Jeffreys mixture for each arm over the highest likelihood that the hypothesis allows. If
-    the hypothesis holds, the chance that this ever exceeds 1/a is at most a, however many draws are made and in
-    whichever order: Wasserman, Ramdas and Balakrishnan, "Universal inference", PNAS 2020, section 8; the mixture is
-    Krichevsky and Trofimov's, 1981.
-    """
-    return exp(min(700.0, _log_evidence(treated, control, effect, below)))
-
-
-@lru_cache(maxsize=65_536)
 def interval(treated: Counts, control: Counts, error: float) -> tuple[float, float]:
-    """The effects that the draws do not speak against at this chance of error (each side, at any time)."""
-    from scipy.optimize import brentq
-
-    limit = log(1 / error)
-
-    def excess(effect: float, below: bool) -> float:
-        return _log_evidence(treated, control, effect, below) - limit
-
-    estimate = rate(treated) - rate(control)
-    low = brentq(excess, -1.0, estimate, args=(True,)) if excess(-1.0, True) > 0 else -1.0
-    high = brentq(excess, estimate, 1.0, args=(False,)) if excess(1.0, False) > 0 else 1.0
-    return float(low), float(high)
+    """The effects that the draws do not speak against at this chance of error (each side, at any time, for ever)."""
+    return _between(treated, control, lambda _: 1 / error, lambda _: 1 / error)
 
 
 def fixed_interval(treated: Counts, control: Counts, confidence: float) -> tuple[float, float]:
     """The interval of an effect for numbers of draws that were fixed beforehand; in [-1, 1].
 
     Narrower than `interval`, and too narrow wherever drawing stopped because of what was seen. Newcombe's hybrid score
-    interval, Statistics in Medicine 17, 1998, method 10, from scipy's Wilson intervals.
+    interval, Statistics in Medicine 17, 1998, method 10, from Wilson's intervals (1927).
     """
-    from scipy.stats import binomtest
-
     if not treated.draws or not control.draws:
         return -1.0, 1.0
-    first, second = (
-        binomtest(arm.successes, arm.draws).proportion_ci(confidence, method="wilson") for arm in (treated, control)
-    )
+    (first_low, first_high), (second_low, second_high) = (_wilson(arm, confidence) for arm in (treated, control))
     effect = rate(treated) - rate(control)
-    down = hypot(rate(treated) - first.low, second.high - rate(control))
-    up = hypot(first.high - rate(treated), rate(control) - second.low)
+    down = hypot(rate(treated) - first_low, second_high - rate(control))
+    up = hypot(first_high - rate(treated), rate(control) - second_low)
     return max(-1.0, effect - down), min(1.0, effect + up)
 
 
-def rate(arm: Counts) -> float:
-    """The share of successes; 0 where nothing was drawn."""
-    return arm.successes / arm.draws if arm.draws else 0.0
+def _wilson(arm: Counts, confidence: float) -> tuple[float, float]:
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    n, share = arm.draws, rate(arm)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _log_evidence(treated: Counts, control: Counts, effect: float, below: bool) -> float:
-    return _mixture(*treated) + _mixture(*control) - _best(treated, control, effect, below)
-
-
-@lru_cache(maxsize=65_536)
-def _mixture(successes: int, draws: int) -> float:
-    """The log-likelihood of one arm's draws, averaged over a Beta(1/2, 1/2) prior."""
-    from scipy.special import betaln
-
-    return float(betaln(successes + 0.5, draws - successes + 0.5) - betaln(0.5, 0.5))
-
-
-@lru_cache(maxsize=65_536)
-def _best(treated: Counts, control: Counts, effect: float, below: bool) -> float:
-    """The highest log-likelihood of both arms where the effect is at most, or at least, the given one."""
-    if _allowed(treated, control, effect, below):
-        return _log_likelihood(treated, rate(treated)) + _log_likelihood(control, rate(control))
-    return _on_boundary(treated, control, effect)
-
-
-def _allowed(treated: Counts, control: Counts, effect: float, below: bool) -> bool:
-    """Whether the hypothesis allows the arms' own rates; a rate that was never observed may be any."""
-    if below:
-        return rate(treated) - (rate(control) if control.draws else 1.0) <= effect
-    return (rate(treated) if treated.draws else 1.0) - rate(control) >= effect
-
-
-def _on_boundary(treated: Counts, control: Counts, effect: float) -> float:
-    """The highest log-likelihood where the rates differ by just the effect; concave, so by bisection of its slope."""
-    low, high = max(0.0, -effect), min(1.0, 1.0 - effect)
-    for _ in range(50):
-        middle = (low + high) / 2
-        if _slope(treated, middle + effect) + _slope(control, middle) > 0:
-            low = middle
-        else:
-            high = middle
-    return _log_likelihood(treated, low + effect) + _log_likelihood(control, low)
-
-
-def _slope(arm: Counts, share: float) -> float:
-    return arm.successes / max(share, _TINY) - (arm.draws - arm.successes) / max(1.0 - share, _TINY)
-
-
-def _log_likelihood(arm: Counts, share: float) -> float:
-    from scipy.special import xlogy
-
-    return float(xlogy(arm.successes, share) + xlogy(arm.draws - arm.successes, max(0.0, 1.0 - share)))
+def _certain(treated: Counts, control: Counts) -> Decision:
+    """One draw an arm is the whole truth."""
+    if not treated.draws:
+        return "draw"
+    if not treated.successes:
+        return "exclude"
+    if not control.draws:
+        return "draw"
+    return "exclude" if control.successes else "blame"

@@ -4,9 +4,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from butfor.cache.errors import ButforError, CacheMiss, ModelUnavailable
+from butfor.replay.graph import descendants
+
+from .evidence.boundary import SURE, Boundary, Look, most_looks
 from .experiment import Experiment
 from .intervention import Intervention
+from .sets import repairs, smaller
 from .trial import Finding
+
+FEW = 3
+"""Corrections up to this number are tried one by one: a screen would cost more than it saves."""
+
+_SCAN, _SETS = 0.4, 0.1
+_FIRST, _SECOND = 0.4, 0.1
+"""The shares of the chance of a false blame: of the scan and of the sets, of the screen's first and second candidate.
+Without a screen, the scan has what the screen's candidates would have had."""
 
 
 class Search(Protocol):
@@ -17,13 +30,33 @@ class Search(Protocol):
         ...
 
 
+def screen(experiment: Experiment) -> None:
+    """Look where the run turns, confirm that step on fresh draws, and rule out together what is before it.
+
+    A few corrections are tried one by one from the start, and so is everything where the screen leads nowhere. The
+    chance of a false blame is shared out beforehand: 0.4 of it to the screen's first candidate, 0.1 to the second, 0.4
+    to the scan, 0.1 to the sets; the looks of the screen are used for no blame (a fallback procedure: Wiens and
+    Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
+    """
+    steps = _proposed(experiment)
+    if experiment.rule.deterministic and len(steps) > FEW:
+        bisect(experiment)
+        return
+    scan = 1 - _SETS
+    if len(steps) > FEW:
+        if _screened(experiment, steps):
+            return
+        scan = _SCAN
+    if not _scanned(experiment, steps, len(steps) / scan):
+        together(experiment, share=_SETS)
+
+
 def earliest(experiment: Experiment) -> None:
     """From the first step on, until one flips the outcome; the steps after it are not tried."""
     candidates = experiment.candidates
     for position, step in enumerate(candidates):
         if _try(experiment, step) == "flips":
-            for later in candidates[position + 1 :]:
-                experiment.skip(later, "later than the verdict")
+            _later(experiment, candidates[position])
             return
     together(experiment)
 
@@ -43,16 +76,12 @@ def ranked(experiment: Experiment) -> None:
     if flips is None:
         together(experiment)
         return
-    tried = {trial.steps[0] for trial in experiment.trials if len(trial.steps) == 1}
-    for step in sorted(candidates - tried):
-        if step > flips:
-            experiment.skip(step, "later than the verdict")
+    _later(experiment, flips)
 
 
 def exhaustive(experiment: Experiment) -> None:
     """Every step, so that the report gives the latest step that flips too."""
-    steps = experiment.candidates
-    experiment.parallel(partial(experiment.propose, step) for step in steps)
+    steps = _proposed(experiment)
     findings = [_try(experiment, step) for step in steps]
     if "flips" not in findings:
         together(experiment)
@@ -64,68 +93,170 @@ def bisect(experiment: Experiment) -> None:
     Its last step is then tried alone. Steps before it are ruled out together, which takes a fault not to hide
     another: where two corrections cancel each other, `earliest` sees more.
     """
-    candidates = experiment.candidates
-    steps = [step for step in candidates if experiment.propose(step)]
-    if not steps or not _repairs(experiment, steps):
+    steps = _proposed(experiment)
+    if not steps or repairs(experiment, steps) != "flips":
         return
     low, high = 0, len(steps)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _repairs(experiment, steps[:middle]) else (middle, high)
+        low, high = (low, middle) if repairs(experiment, steps[:middle]) == "flips" else (middle, high)
     for step in steps[:low]:
         experiment.skip(step, "ruled out together")
     if _try(experiment, steps[low]) == "flips":
-        for later in candidates:
-            if later > steps[low]:
-                experiment.skip(later, "later than the verdict")
+        _later(experiment, steps[low])
     else:
-        _reduce(experiment, steps[: low + 1])
+        smaller(experiment, steps[: low + 1])
 
 
-def together(experiment: Experiment) -> None:
+def together(experiment: Experiment, *, share: float = _SETS) -> None:
     """Where no single step suffices: correct all of them, then leave out what is not needed.
 
     Corrections are proposed one after the other, each on the run as it went with the ones before. If
     correcting everything does not flip the outcome, no smaller set is tried.
     """
     steps = [step for step in experiment.candidates if experiment.propose(step)]
-    if len(steps) < 2:
-        return
-    if _repairs(experiment, steps):
-        _reduce(experiment, steps)
+    if len(steps) > 1 and repairs(experiment, steps, share=share) == "flips":
+        smaller(experiment, steps, share=share)
 
 
-def _reduce(experiment: Experiment, steps: Sequence[int]) -> None:
-    """Leave out of a set that repairs the run, one after the other, what is not needed."""
-    for step in list(steps):
-        fewer = [other for other in steps if other != step]
-        if len(fewer) >= 2 and _repairs(experiment, fewer):
-            steps = fewer
+def _proposed(experiment: Experiment) -> list[int]:
+    """The steps that have something to correct; where nothing can be asked of the corrector at all, it ends here."""
+    experiment.parallel(partial(experiment.propose, step) for step in experiment.candidates)
+    return [step for step in experiment.candidates if experiment.propose(step)]
 
 
-def _try(experiment: Experiment, step: int) -> Finding | None:
-    trials = [
-        experiment.trial(intervention, candidates=len(experiment.candidates))
-        for intervention in experiment.propose(step)
-    ]
+def _screened(experiment: Experiment, steps: Sequence[int]) -> bool:
+    """Whether the screen led to an end."""
+    found = _looked(experiment, steps)
+    if found is None:
+        return False
+    for place, share in zip(found.ranked[:2], (_FIRST, _SECOND), strict=False):
+        if place == len(steps):
+            if _ruled_out(experiment, steps):
+                return True
+            continue
+        if _confirmed(experiment, steps, place, share):
+            return True
+    return False
+
+
+def _looked(experiment: Experiment, steps: Sequence[int]) -> Boundary | None:
+    """The posterior after the screen's looks; nothing where a run could not be finished, or the run often recovers."""
+    found = Boundary(len(steps), [_cost(experiment, steps[: n + 1]) for n in range(len(steps))])
+    drawn: dict[int, int] = {}
+    for _ in range(most_looks(len(steps))):
+        if found.probability(found.ranked[0]) >= SURE:
+            break
+        length = found.next_length()
+        interventions = experiment.propose_together(steps[:length], fresh=False)
+        if not interventions:
+            return None
+        nth = drawn[length] = drawn.get(length, -1) + 1
+        try:
+            success = experiment.probe(interventions, nth)
+        except ModelUnavailable:
+            raise
+        except (ButforError, CacheMiss):
+            return None
+        found.note(Look(length, success))
+    return found
+
+
+def _cost(experiment: Experiment, steps: Sequence[int]) -> float:
+    """About how many calls a look takes."""
+    reached = descendants(experiment.trace, steps)
+    return 1.0 + sum(experiment.trace.steps[step].kind == "llm" for step in reached)
+
+
+def _confirmed(experiment: Experiment, steps: Sequence[int], place: int, share: float) -> bool:
+    """Whether a step flips the outcome alone, with everything before it ruled out, or else ends a set that does."""
+    step, before = steps[place], steps[:place]
+    finding = _try(experiment, step, candidates=1 / share)
+    if finding == "flips":
+        if not _ahead(experiment, step) and _cleared(experiment, before):
+            _later(experiment, step)
+            return True
+        return False
+    if finding == "excluded" and before and _ruled_out(experiment, before):
+        if repairs(experiment, steps[: place + 1], share=_SETS) == "flips":
+            smaller(experiment, steps[: place + 1], share=_SETS)
+            return True
+    return False
+
+
+def _cleared(experiment: Experiment, before: Sequence[int]) -> bool:
+    """Whether all these steps are ruled out, alone or together."""
+    return not before or _ruled_out(experiment, before)
+
+
+def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
+    """Whether correcting these steps together is surely not what repairs the run.
+
+    It takes corrections not to cancel each other, which the verdict says.
+    """
+    left = [step for step in steps if _single(experiment, step) != "excluded"]
+    if not left:
+        return True
+    interventions = experiment.propose_together(steps, fresh=False)
+    if not interventions:
+        return False
+    trial = experiment.trial(*interventions, candidates=len(steps) / _SETS, together=True, screened=True)
+    if trial.finding != "excluded":
+        return False
+    for step in left:
+        experiment.skip(step, "ruled out together")
+    return True
+
+
+def _scanned(experiment: Experiment, steps: Sequence[int], candidates: float) -> bool:
+    """Try steps one by one; whether one flips the outcome on its own account."""
+    for place, step in enumerate(steps):
+        if _try(experiment, step, candidates=candidates) == "flips" and not _ahead(experiment, step):
+            _cleared(experiment, [s for s in steps[:place] if not _flips_ahead(experiment, s)])
+            _later(experiment, step)
+            return True
+    return any(_single(experiment, step) == "flips" for step in steps)
+
+
+def _flips_ahead(experiment: Experiment, step: int) -> bool:
+    return _single(experiment, step) == "flips" and _ahead(experiment, step)
+
+
+def _ahead(experiment: Experiment, step: int) -> bool:
+    """Whether what flips the outcome at a step is a correction that runs ahead of the step's job."""
+    flipping = [t for t in experiment.trials if t.steps == (step,) and t.finding == "flips"]
+    return bool(flipping) and all(experiment.runs_ahead(trial) for trial in flipping)
+
+
+def _single(experiment: Experiment, step: int) -> Finding | None:
+    """What the trials of a step alone have shown so far."""
+    found = [t.finding for t in experiment.trials if t.steps == (step,) and t.interventions[0].kind == "correct"]
+    return max(found, key=_WEIGHT.index, default=None)
+
+
+def _later(experiment: Experiment, flips: int) -> None:
+    """Note that the steps after the verdict are not tried, except those that were."""
+    tried = {trial.steps[0] for trial in experiment.trials if len(trial.steps) == 1}
+    for step in experiment.candidates:
+        if step > flips and step not in tried:
+            experiment.skip(step, "later than the verdict")
+
+
+def _try(experiment: Experiment, step: int, *, candidates: float | None = None) -> Finding | None:
+    """Try every correction of a step; they share its part of the error."""
+    proposed: tuple[Intervention, ...] = experiment.propose(step)
+    shared = (candidates or len(experiment.candidates)) * max(1, len(proposed))
+    trials = [experiment.trial(intervention, candidates=shared) for intervention in proposed]
     return max((trial.finding for trial in trials), key=_WEIGHT.index, default=None)
 
 
 _WEIGHT: Sequence[Finding] = ("excluded", "undecided", "flips")
 
-
-def _repairs(experiment: Experiment, steps: Sequence[int]) -> bool:
-    """Whether correcting these steps, one after the other, flips the outcome."""
-    interventions: tuple[Intervention, ...] = experiment.propose_together(steps)
-    if not interventions:
-        return False
-    return experiment.trial(*interventions, candidates=len(experiment.candidates)).finding == "flips"
-
-
 SEARCHES: dict[str, Search] = {
+    "screen": screen,
     "earliest": earliest,
     "ranked": ranked,
     "bisect": bisect,
     "exhaustive": exhaustive,
 }
-"""The searches by the name that `--search` takes."""
+"""The searches by name; the first one is the default."""

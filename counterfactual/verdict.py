@@ -7,19 +7,23 @@ from typing import Literal, NamedTuple
 from pydantic import Field, PrivateAttr
 
 from butfor.cache.call import Frozen, Origin
+from butfor.cache.errors import NotASuccess
 from butfor.cache.store import CallStore
 from butfor.replay.trace import Fidelity, Outcome, Step, Trace
 
 from .agents import AgentShare, agent_shares
+from .conclusion import concluded, flipping_steps
 from .controls import Control, run_controls
 from .experiment import Experiment
 from .search import Search
-from .trial import Trial, Untested
+from .trial import Proposal, Trial, Untested
 
-Conclusion = Literal["blamed", "set", "no flip", "undetermined", "not replayable"]
+Conclusion = Literal["blamed", "set", "no flip", "nothing tried", "undetermined", "not replayable"]
+"""What an audit ends with: a step, a set of steps, no correction that helps, no correction at all, or no answer."""
 
-Role = Literal["sufficient", "only together"]
-"""Whether correcting the step repairs the run on its own, or only with the other members of a set."""
+Role = Literal["sufficient", "only together", "may not be needed", "ahead of its job"]
+"""Whether correcting the step repairs the run on its own; only with the other members of a set; whether it is a member
+that could not be shown to be needed; or whether its correction does the work of later steps."""
 
 
 class Cost(Frozen):
@@ -75,7 +79,9 @@ class Verdict(Frozen):
 
     verdict: Conclusion
     sentence: str
-    """The verdict as a colleague would say it."""
+    """The verdict as a colleague would say it; what a failed control takes back is taken back here."""
+    decides: str = ""
+    """The one thing that would decide an audit that is undetermined; empty for every other verdict."""
     agent: str | None = None
     step: int | None = None
     """0-based; only where one step is blamed."""
@@ -90,6 +96,7 @@ class Verdict(Frozen):
     effect: float | None = None
     """Of the blamed step or set, in [-1, 1]."""
     interval: tuple[float, float] | None = None
+    """Of the effect; its lower end is what "at least" says."""
     confidence: float = 0.95
     threshold: float = Field(default=0.1)
     """The effect that a lower bound has to exceed."""
@@ -97,6 +104,13 @@ class Verdict(Frozen):
     """A step is excluded when its effect is surely below this."""
     flips: Flips | None = None
     trials: tuple[Trial, ...] = ()
+    """Every trial with every draw of both arms, by step."""
+    proposals: tuple[Proposal, ...] = ()
+    """What the corrector was shown and what it replied, in the order of the steps."""
+    warnings: tuple[str, ...] = ()
+    """What makes the draws poorer than they look: temperature 0, seeds that are ignored, a deterministic audit."""
+    players: Mapping[str, Conclusion] = Field(default_factory=dict)
+    """By the model that played the team: what the confirmation of the verdict showed under it."""
     untested: tuple[Untested, ...] = ()
     controls: tuple[Control, ...] = ()
     continuation: tuple[Said, ...] = ()
@@ -135,107 +149,76 @@ def attribute(experiment: Experiment, search: Search, *, controls: bool = True, 
     nothing to correct; where one of those could not be tried, the audit is undetermined. `controls` runs those of a
     blamed step, `per_agent` adds each agent's share.
     """
+    if experiment.sham and not experiment.outcome.success:
+        name = experiment.trace.source.name or "the run"
+        raise NotASuccess(
+            f"{name}: the judge calls the recorded run a failure (answer {experiment.outcome.answer!r}), and a sham "
+            "needs a run that succeeded; audit a failure with blame"
+        )
     search(experiment)
     shares = agent_shares(experiment) if per_agent else ()
-    found = _verdict(experiment).model_copy(update={"agents": shares})
-    trial = next((t for t in experiment.trials if t.steps == found.members or t.steps == (found.step,)), None)
-    if trial is None or found.verdict not in ("blamed", "set"):
-        return found
-    example = experiment.example(trial)
-    recorded = experiment.trace.steps
-    return _controlled(
-        found.model_copy(
-            update={
-                "members": found.members if found.verdict == "set" else (),
-                "effect": trial.effect,
-                "interval": trial.interval,
-                "controls": run_controls(experiment, trial) if controls else (),
-                "continuation": continuation(recorded, example.trace.steps, trial.steps[0]) if example else (),
-                "repaired": example.outcome if example else None,
-            }
+    found = _base(experiment).model_copy(update={**concluded(experiment), "agents": shares})
+    trial = next((t for t in experiment.trials if _is_of(t, found)), None)
+    if trial is not None and found.verdict in ("blamed", "set"):
+        example = experiment.example(trial)
+        said = continuation(experiment.trace.steps, example.trace.steps, trial.steps[0]) if example else ()
+        found = _controlled(
+            found.model_copy(
+                update={
+                    "effect": trial.effect,
+                    "interval": trial.interval,
+                    "controls": run_controls(experiment, trial) if controls else (),
+                    "continuation": said,
+                    "repaired": example.outcome if example else None,
+                    "players": {name: _words(experiment.under(name, trial)) for name in experiment.players},
+                }
+            )
         )
-    )
+    shown = {"trials": experiment.trials, "proposals": experiment.proposals, "warnings": experiment.warnings}
+    return found.model_copy(update=shown)
+
+
+def _is_of(trial: Trial, found: Verdict) -> bool:
+    correcting = all(i.kind == "correct" for i in trial.interventions)
+    return correcting and trial.finding == "flips" and trial.steps == (found.members or (found.step,))
+
+
+def _words(trial: Trial) -> Conclusion:
+    """What a confirmation under another model showed."""
+    if trial.finding == "flips":
+        return "blamed" if len(trial.steps) == 1 else "set"
+    return "no flip" if trial.finding == "excluded" else "undetermined"
+
+
+_BROKEN = {
+    "no-op": "giving the recorded answer again changed the run",
+    "placebo": "the recorded answer in other words repairs the run too",
+    "elsewhere": "the same text at step {step}, which has nothing to do with it, repairs the run too",
+}
 
 
 def _controlled(found: Verdict) -> Verdict:
-    """The verdict in the light of its controls: one that contradicts it downgrades it, one that weakens it is told."""
-    broken = [c for c in found.controls if c.passed is False and c.kind in ("no-op", "placebo")]
-    leaking = [c for c in found.controls if c.passed is False and c.kind == "elsewhere"]
-    caveats = [f"the same text at step {c.step} repairs the run too: it may help wherever it stands" for c in leaking]
+    """The verdict in the light of its controls: one that contradicts it takes it back, in the first sentence."""
+    broken = [c for c in found.controls if c.passed is False]
     if not broken:
-        return found.model_copy(update={"caveats": tuple(caveats)})
-    why = {
-        "no-op": "giving the recorded answer again changed the run",
-        "placebo": "a mere respacing of the recorded answer repairs the run too",
-    }
-    reasons = [why[c.kind] for c in broken]
+        return found
+    reasons = tuple(_BROKEN[c.kind].format(step=c.step) for c in broken)
     sentence = f"Undetermined: {found.sentence[0].lower()}{found.sentence[1:-1]}, yet {' and '.join(reasons)}."
-    update = {"verdict": "undetermined", "sentence": sentence, "agent": None, "step": None, "members": ()}
-    return found.model_copy(update={**update, "caveats": (*reasons, *caveats)})
-
-
-def _verdict(experiment: Experiment) -> Verdict:
-    singles = {t.steps[0]: t for t in experiment.trials if len(t.steps) == 1 and t.interventions[0].kind == "correct"}
-    flipping = sorted(step for step, trial in singles.items() if trial.finding == "flips")
-    open_steps = _open(experiment, singles)
-    base = _base(experiment, flipping)
-    if flipping:
-        return _single(base, experiment, flipping[0], [step for step in open_steps if step < flipping[0]])
-    sets = [t for t in experiment.trials if len(t.steps) > 1 and t.finding == "flips"]
-    if sets:
-        steps = min(sets, key=lambda t: (len(t.steps), t.steps)).steps
-        names = ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
-        sentence = f"No single step suffices: only with steps {names} corrected together would this run have succeeded."
-        roles: dict[int, Role] = dict.fromkeys(steps, "only together")
-        return base.model_copy(update={"verdict": "set", "sentence": sentence, "members": steps, "roles": roles})
-    open_steps = sorted({*open_steps, *_open_together(experiment)})
-    if open_steps:
-        verdict, sentence = _undecided(experiment, open_steps)
-        return base.model_copy(update={"verdict": verdict, "sentence": sentence})
-    sentence = "No flip: no correction of any step turns this failure into a success."
-    return base.model_copy(update={"verdict": "no flip", "sentence": sentence})
-
-
-def _open(experiment: Experiment, singles: dict[int, Trial]) -> list[int]:
-    """The candidates of which nothing is known yet."""
-    untested = [u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"]
-    undecided = [step for step, trial in singles.items() if trial.finding == "undecided"]
-    return sorted({*untested, *undecided})
-
-
-def _open_together(experiment: Experiment) -> list[int]:
-    """The members of sets whose trial was cut short."""
-    cut_short = (t for t in experiment.trials if len(t.steps) > 1 and t.finding == "undecided")
-    return [step for trial in cut_short for step in trial.steps]
-
-
-def _single(base: Verdict, experiment: Experiment, step: int, before: Sequence[int]) -> Verdict:
-    agent = experiment.trace.steps[step].agent
-    if before:
-        steps = "steps " + ", ".join(map(str, before)) if len(before) > 1 else f"step {before[0]}"
-        sentence = (
-            f"Undetermined: correcting step {step} ({agent}) repairs the run, but {steps} before it could not be ruled "
-            "out."
-        )
-        return base.model_copy(update={"verdict": "undetermined", "sentence": sentence})
-    sentence = f"But for step {step} ({agent}), this run would have succeeded."
-    return base.model_copy(update={"verdict": "blamed", "sentence": sentence, "agent": agent, "step": step})
-
-
-def _undecided(experiment: Experiment, open_steps: Sequence[int]) -> tuple[Conclusion, str]:
-    failed = [u for u in experiment.untested if u.reason == "failed"]
-    tried = [t for t in experiment.trials if t.error is None]
-    if failed and not tried and len(failed) == len(open_steps):
-        return "not replayable", f"Not replayable: {failed[0].detail.splitlines()[0]}"
-    count = len(open_steps)
-    return (
-        "undetermined",
-        f"Undetermined: {count} {'step' if count == 1 else 'steps'} could not be tried to the end; no other flips the "
-        "outcome.",
+    return found.model_copy(
+        update={
+            "verdict": "undetermined",
+            "sentence": sentence,
+            "agent": None,
+            "step": None,
+            "members": (),
+            "caveats": (*reasons, *found.caveats),
+            "decides": "a judge, and a team, whose outcome does not hang on how or where the text stands",
+        }
     )
 
 
-def _base(experiment: Experiment, flipping: Sequence[int]) -> Verdict:
+def _base(experiment: Experiment) -> Verdict:
+    flipping = flipping_steps(experiment)
     later = any(u.reason == "later than the verdict" for u in experiment.untested)
     flips = Flips(earliest=flipping[0], latest=flipping[-1], complete=not later) if flipping else None
     return Verdict(

@@ -65,6 +65,25 @@ class Recording:
         return (entry.call for entry in self.recorded)
 
 
+class _Roles:
+    """Which of an agent's recorded steps its next unrecorded question plays: the one after its last."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._steps: dict[str | None, list[int]] = {}
+        for entry in recording.recorded:
+            if entry.call.agent is not None:
+                self._steps.setdefault(entry.call.agent, []).append(entry.step)
+        self._last: dict[str | None, int] = {}
+
+    def next(self, agent: str | None) -> int | None:
+        last = self._last.get(agent, -1)
+        return next((step for step in self._steps.get(agent, ()) if step > last), None)
+
+    def note(self, agent: str | None, step: int | None) -> None:
+        if step is not None:
+            self._last[agent] = max(step, self._last.get(agent, -1))
+
+
 class Replayed:
     """Gives each call its recorded answer, the edited steps their new ones, and asks `live` for what follows.
 
@@ -80,6 +99,7 @@ class Replayed:
         self._live = live
         self._seen: Counter[bytes] = Counter()
         self._changed = False
+        self._roles = _Roles(recording)
         self._lock = threading.Lock()
 
     def complete(self, call: Call) -> Completion:
@@ -94,7 +114,8 @@ class Replayed:
             occurrence = self._seen[content]
             self._seen[content] += 1
             entry = self._recording.find(call, occurrence)
-            step = entry.step if entry else call.step if self._changed else None
+            step = entry.step if entry else self._acted_out(call) if self._changed else None
+            self._roles.note(call.agent, step)
             self._changed = self._changed or step in self._edits.answers or step in self._edits.redraw
             changed = self._changed
         if step is not None and step in self._edits.answers:
@@ -105,6 +126,10 @@ class Replayed:
             raise Divergence(self._explain(call))
         told = self._edits.instructions.get(call.agent or "")
         return self._live.complete(_told(call, told) if told else call)
+
+    def _acted_out(self, call: Call) -> int | None:
+        """The recorded step that a question plays which was never recorded: as told, else by its agent and role."""
+        return self._roles.next(call.agent) if call.step is None else call.step
 
     def _explain(self, call: Call) -> str:
         found = nearest(call, self._recording.calls())
