@@ -43,6 +43,14 @@ def as_terminal(found: Verdict, trace: Trace) -> RenderableType:
     return Group(*parts)
 
 
+def as_text(found: Verdict, trace: Trace) -> str:
+    """The report as plain text of 100 columns."""
+    drawn = Console(width=100, no_color=True, highlight=False)
+    with drawn.capture() as captured:
+        drawn.print(as_terminal(found, trace))
+    return captured.get()
+
+
 def as_markdown(found: Verdict, trace: Trace) -> str:
     """The report as Markdown; text of the log stands in it as code, never as markup."""
     head = [f"# {_escaped(found.sentence)}", *(_escaped(line.strip()) for line in _evidence(found))]

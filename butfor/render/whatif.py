@@ -11,8 +11,7 @@ from .report import beside, cost_line
 
 def as_terminal(found: WhatIf) -> RenderableType:
     """The outcome in a sentence, then the two runs side by side, then the cost."""
-    named = ", ".join(i.describe() if i.step is None else f"step {i.step} {_PAST[i.kind]}" for i in found.changes)
-    lines = [Text(f"  With {named}: {_outcome(found)}", style="bold")]
+    lines = [Text(f"  {sentence(found)}", style="bold")]
     if found.trial:
         low, high = found.trial.interval
         lines.append(
@@ -32,6 +31,12 @@ def as_terminal(found: WhatIf) -> RenderableType:
         Text(""),
         Text(f"  cost  {cost_line(found.cost)}"),
     )
+
+
+def sentence(found: WhatIf) -> str:
+    """What was changed, and how the run ends with it."""
+    named = ", ".join(i.describe() if i.step is None else f"step {i.step} {_PAST[i.kind]}" for i in found.changes)
+    return f"With {named}: {_outcome(found)}"
 
 
 _CLAIMS = {
