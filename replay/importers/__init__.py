@@ -33,7 +33,7 @@ from . import (
 )
 from .benchmarks import mast_repository, tau_bench
 from .coding import atif, claude_code, codex, openhands, swe_agent
-from .platforms import adk, crewai_events, ui_messages
+from .platforms import adk, ui_messages
 
 __all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
 
@@ -71,7 +71,6 @@ IMPORTERS: dict[str, Importer] = {
     "tau-bench": tau_bench,
     "mast-repository": mast_repository,
     "adk": adk,
-    "crewai-events": crewai_events,
     "ui-messages": ui_messages,
     "who-and-when": who_and_when,
     "program": program_calls,

@@ -52,13 +52,14 @@ def audited(
 ) -> tuple[Verdict, int]:
     """The verdict on a failure, and how often the model was asked for it."""
     asked = [0]
+    own = hashlib.sha256(repr(run).encode()).hexdigest()  # each audit draws on its own
 
     def draw(call: Call) -> str:
         asked[0] += 1
         question = f"{call.agent}|{call.messages[-1].text}"
         answers = table.get(question, ("unknown",))
         seed = 0 if variant in ("seed ignored", "greedy") else call.params.get("seed")
-        digest = hashlib.sha256(f"{seed}|{question}".encode()).digest()
+        digest = hashlib.sha256(f"{own}|{seed}|{question}".encode()).digest()
         return answers[int.from_bytes(digest[:8], "big") % len(answers)]
 
     def judge(trace: Trace) -> Outcome:

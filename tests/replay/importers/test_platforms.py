@@ -29,21 +29,6 @@ def test_adk_session(logs: Path, told: Told) -> None:
     assert (trace.steps[1].usage.input_tokens, trace.steps[1].started) == (20, 1769860801.5)
 
 
-def test_crewai_events_without_numbers(logs: Path, told: Told) -> None:
-    trace = import_log(logs / "crewai_events" / "events.json")
-    assert trace.source.format == "crewai-events"
-    assert told(trace)[:3] == [
-        "0 Guide llm",
-        "1 book tool, reads 0 by order",
-        "2 Guide llm, reads 1 by verbatim",
-    ]
-    assert (trace.task, trace.fidelity) == ("Find the height of the tower in Ulm.", "messages")
-    assert trace.agent("Guide").system_prompt == "You are Guide."
-    assert (trace.steps[1].output, trace.steps[2].error) == ("161.53 metres high", "context too long")
-    assert trace.outcome is not None
-    assert (trace.outcome.success, trace.outcome.explanation) == (False, "context too long")
-
-
 def test_ui_messages(logs: Path, told: Told) -> None:
     trace = import_log(logs / "ui_messages" / "chat.json")
     assert trace.source.format == "ui-messages"

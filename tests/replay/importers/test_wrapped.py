@@ -35,8 +35,8 @@ def test_an_orchestrators_chat_reads_the_same_with_a_label_and_without(logs: Pat
 def test_runs_with_a_reward(logs: Path, told: Told) -> None:
     file = logs / "plain_chat" / "rewarded.json"
     with pytest.raises(LogFormatError, match=r"holds 2 runs \(3, 4\)"):
-        import_log(file)
-    trace = import_log(f"{file}#3")
+        import_log(file, format="plain-chat")
+    trace = import_log(f"{file}#3", format="plain-chat")
     assert told(trace) == [
         "0 user human",
         "1 assistant llm, calls move, reads 0 by broadcast",
@@ -45,12 +45,12 @@ def test_runs_with_a_reward(logs: Path, told: Told) -> None:
     ]
     assert trace.task == "You want to move your booking to Friday."
     assert trace.agent("assistant").system_prompt == "Help with bookings."
-    failed = import_log(f"{file}#4")
+    failed = import_log(f"{file}#4", format="plain-chat")
     assert [run.outcome and run.outcome.success for run in (trace, failed)] == [True, False]
 
 
 def test_actions_and_what_they_brought(logs: Path) -> None:
-    trace = import_log(logs / "plain_chat" / "actions.json")
+    trace = import_log(logs / "plain_chat" / "actions.json", format="plain-chat")
     assert [(s.agent, s.kind, s.output) for s in trace.steps] == [
         ("assistant", "llm", "I list the files.\n\nls"),
         ("environment", "tool", "main.py"),
@@ -61,7 +61,7 @@ def test_actions_and_what_they_brought(logs: Path) -> None:
 
 
 def test_a_problem_and_its_answer_wherever_they_stand(logs: Path) -> None:
-    trace = import_log(logs / "plain_chat" / "problem_and_answer.json")
+    trace = import_log(logs / "plain_chat" / "problem_and_answer.json", format="plain-chat")
     assert (trace.task, trace.expected) == ("How many tiles cover the floor?", "48")
     assert trace.outcome is not None
     assert (trace.outcome.success, trace.outcome.answer) == (False, "44")
