@@ -43,7 +43,9 @@ def hostile() -> Trace:
 
 def test_the_verdict_comes_first_and_nothing_is_loaded(parallel: tuple[Verdict, Trace]) -> None:
     text = as_html(*parallel)
-    assert text.index(parallel[0].sentence) < text.index("Both arms") < text.index("Controls") < text.index("Every step")
+    assert (
+        text.index(parallel[0].sentence) < text.index("Both arms") < text.index("Controls") < text.index("Every step")
+    )
     assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
     assert not re.search(r"<script|\bsrc=|https?://|\son\w+=|style=", text)
 
