@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from butfor.cache.errors import ButforError, CacheMiss, ModelUnavailable
+from butfor.cache.errors import ButforError
 from butfor.replay.graph import descendants
 
 from .evidence.boundary import SURE, Boundary, Look, most_looks
-from .experiment import Experiment
+from .experiment import FATAL, Experiment
+from .findings.sets import repairs, smaller, whole
 from .intervention import Intervention
 from .rule import Counts, evidence
-from .sets import repairs, smaller
 from .trial import Finding
 
 FEW = 3
@@ -103,18 +103,19 @@ def bisect(experiment: Experiment) -> None:
     another: where two corrections cancel each other, `earliest` sees more.
     """
     steps = _proposed(experiment)
-    if not steps or repairs(experiment, steps) != "flips":
+    fresh = whole(experiment, steps)
+    if fresh is None:
         return
     low, high = 0, len(steps)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if repairs(experiment, steps[:middle]) == "flips" else (middle, high)
-    for step in steps[:low]:
-        experiment.skip(step, "ruled out together")
+        flips = repairs(experiment, steps[:middle], fresh=fresh) == "flips"
+        low, high = (low, middle) if flips else (middle, high)
+    cleared = _cleared(experiment, steps[:low])
     if _try(experiment, steps[low]) == "flips":
         _later(experiment, steps[low])
-    else:
-        smaller(experiment, steps[: low + 1])
+    elif cleared:
+        smaller(experiment, steps[: low + 1], fresh=fresh)
 
 
 def together(experiment: Experiment, *, share: float = _SETS) -> None:
@@ -124,8 +125,9 @@ def together(experiment: Experiment, *, share: float = _SETS) -> None:
     correcting everything does not flip the outcome, no smaller set is tried.
     """
     steps = [step for step in experiment.candidates if experiment.propose(step)]
-    if len(steps) > 1 and repairs(experiment, steps, share=share) == "flips":
-        smaller(experiment, steps, share=share)
+    fresh = whole(experiment, steps, share=share) if len(steps) > 1 else None
+    if fresh is not None:
+        smaller(experiment, steps, share=share, fresh=fresh)
 
 
 def _proposed(experiment: Experiment) -> list[int]:
@@ -163,9 +165,9 @@ def _looked(experiment: Experiment, steps: Sequence[int]) -> Boundary | None:
         nth = drawn[length] = drawn.get(length, -1) + 1
         try:
             success = experiment.probe(interventions, nth)
-        except ModelUnavailable:
+        except FATAL:
             raise
-        except (ButforError, CacheMiss):
+        except ButforError:
             return None
         found.note(Look(length, success))
     return found

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .experiment import Experiment
-from .trial import Trial
+from butfor.counterfactual.experiment import Experiment
+from butfor.counterfactual.trial import Trial
 
 
 def flipping_steps(experiment: Experiment) -> list[int]:
