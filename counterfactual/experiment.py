@@ -153,7 +153,8 @@ class Experiment:
             try:
                 self._chains[key] = self._chain.corrections(key[0], self.propose, fresh=fresh)
             except ButforError as error:
-                self._skip_for(key[0][0], error)
+                failing, self._chain.failing = self._chain.failing, None
+                self._skip_for(key[0][0] if failing is None else failing, error)
                 return ()
         return self._chains[key]
 

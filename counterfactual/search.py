@@ -12,7 +12,7 @@ from .experiment import FATAL, Experiment
 from .findings.sets import repairs, smaller, whole
 from .intervention import Intervention
 from .rule import Counts, evidence
-from .trial import Finding
+from .trial import Finding, Trial
 
 FEW = 3
 """Corrections up to this number are tried one by one: a screen would cost more than it saves."""
@@ -215,9 +215,20 @@ def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
     trial = experiment.trial(*interventions, candidates=len(steps) / _SETS, together=True, screened=True)
     if trial.finding != "excluded":
         return False
+    if _other_course(experiment, trial):
+        return all(_try(experiment, step, candidates=len(steps) / _SETS, together=True) == "excluded" for step in left)
     for step in left:
         experiment.skip(step, "ruled out together")
     return True
+
+
+def _other_course(experiment: Experiment, trial: Trial) -> bool:
+    """Whether steps vanished or appeared in a run with these corrections: it says little of each of them alone."""
+    agents = [step.agent for step in experiment.trace.steps]
+    for draw in trial.treated.runs:
+        if draw.repeats is None and [*agents[: draw.kept], *(step.agent for step in draw.steps)] != agents:
+            return True
+    return False
 
 
 def _not_large(experiment: Experiment, step: int) -> bool:
@@ -268,11 +279,13 @@ def _later(experiment: Experiment, flips: int) -> None:
             experiment.skip(step, "later than the verdict")
 
 
-def _try(experiment: Experiment, step: int, *, candidates: float | None = None) -> Finding | None:
-    """Try every correction of a step; they share its part of the error."""
+def _try(
+    experiment: Experiment, step: int, *, candidates: float | None = None, together: bool = False
+) -> Finding | None:
+    """Try every correction of a step; they share its part of the error. `together` excludes a large effect only."""
     proposed: tuple[Intervention, ...] = experiment.propose(step)
     shared = (candidates or len(experiment.candidates)) * max(1, len(proposed))
-    trials = [experiment.trial(intervention, candidates=shared) for intervention in proposed]
+    trials = [experiment.trial(intervention, candidates=shared, together=together) for intervention in proposed]
     return max((trial.finding for trial in trials), key=_WEIGHT.index, default=None)
 
 
