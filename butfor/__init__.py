@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from butfor.counterfactual.verify import Verified
     from butfor.counterfactual.whatif import WhatIf
     from butfor.library import advise, blame, check, load, pack, plan, rank, record, sham, verify, whatif
-    from butfor.programs import Checked
     from butfor.replay.inside.identity.user import agent, tool
+    from butfor.replay.program.check import Checked
     from butfor.replay.program.recording import recording
     from butfor.replay.trace import Agent, Outcome, Step, Trace
 
@@ -69,7 +69,7 @@ _HOMES = {
     "butfor.library": (
         "advise", "blame", "check", "load", "pack", "plan", "rank", "record", "sham", "verify", "whatif",
     ),
-    "butfor.programs": ("Checked",),
+    "butfor.replay.program.check": ("Checked",),
     "butfor.replay.inside.identity.user": ("agent", "tool"),
     "butfor.replay.program.recording": ("recording",),
     "butfor.replay.trace": ("Agent", "Outcome", "Step", "Trace"),

@@ -146,7 +146,7 @@ def pack(
     print(f"{output}: {log.name} with {what}; {output.stat().st_size} bytes")
 
 
-@o.with_settings({name: o.AUDIT_SETTINGS[name] for name in ("judge", "search", "proposer")})
+@o.with_settings({name: o.AUDIT_SETTINGS[name] for name in ("judge", "search", "proposer", "executor")})
 def verify(case: o.Log, command: o.Command = None, as_json: o.Json = False, **given: Any) -> None:
     """Derive a packed verdict again, offline, and say whether every number still holds."""
     from butfor.counterfactual.case import opened

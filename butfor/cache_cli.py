@@ -77,7 +77,7 @@ def explain(
     if store.get(key) is not None:
         print(f"stored: {key}")
         return
-    print(f"not stored: {key}\n{why(call, store.calls())}")
+    print(f"not stored: {key}\n{why(call, store.likes(call))}")
     raise typer.Exit(1)
 
 

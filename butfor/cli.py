@@ -66,16 +66,26 @@ def record(
     expected: o.Expected = None,
     time_limit: o.TimeLimit = None,
     proxy: o.Proxied = None,
+    hold: o.Hold = True,
+    ignore: o.Ignore = None,
 ) -> None:
     """Run a program unmodified and record every call it makes to a model."""
-    from butfor.replay.output import write
+    from butfor.counterfactual.audit import leavings
+    from butfor.replay.program.recorder import record_to
 
     from . import programs
 
-    trace = programs.recorded(command or (), output, timeout=time_limit, judge=judge, proxy=bool(proxy))
-    trace = trace.model_copy(update={"expected": expected, "judge": judge})
-    write(output, trace.to_json())
-    programs.tape(output).unlink()
+    trace = record_to(
+        output,
+        command or (),
+        timeout=time_limit,
+        leavings=leavings(judge or ""),
+        proxy=bool(proxy),
+        expected=expected,
+        judge=judge,
+        hold=hold,
+        ignore=ignore or (),
+    )
     print(programs.summary(trace, output), file=sys.stderr)
 
 
@@ -84,17 +94,24 @@ def check(
     command: o.Command = None,
     time_limit: o.TimeLimit = None,
     proxy: o.Proxied = None,
+    reach: o.Reach = None,
+    hold: o.Hold = True,
+    ignore: o.Ignore = None,
     as_json: o.Json = False,
 ) -> None:
     """Replay a run offline with no edits: every call must hit, and the run must come out byte for byte."""
     from butfor.counterfactual.case import opened
-
-    from .programs import checked
+    from butfor.replay.program.check import check as run_again
+    from butfor.replay.program.check import check_log
 
     trace = opened(log).trace
-    found = checked(trace, command or (), timeout=time_limit or 600.0, proxy=bool(proxy))
+    if command:
+        options = {"reach": reach or (), "hold": hold, "ignore": ignore or ()}
+        found = run_again(trace, command, timeout=time_limit or 600.0, proxy=bool(proxy), **options)
+    else:
+        found = check_log(trace)
     if as_json:
-        print_json(found.as_json(trace.fidelity))
+        print_json(found.as_json())
     else:
         print(found.sentence(log.name))
     raise typer.Exit(0 if found.same else 1)

@@ -13,7 +13,7 @@ from butfor.cache.provider import Provider
 from butfor.cache.store import CallStore, MemoryStore
 from butfor.counterfactual import whatif as what
 from butfor.counterfactual.advice import Advice
-from butfor.counterfactual.audit import Model, Parts, named_model
+from butfor.counterfactual.audit import Model, Parts, leavings, name_of, named_model
 from butfor.counterfactual.case import Case, Opened, opened, remember
 from butfor.counterfactual.case import pack as packed
 from butfor.counterfactual.intervention import Intervention
@@ -27,10 +27,10 @@ from butfor.counterfactual.verdict import Verdict
 from butfor.counterfactual.verify import Verified, verified
 from butfor.replay.executor import Executor
 from butfor.replay.output import write
+from butfor.replay.program.check import Checked, check_log
+from butfor.replay.program.check import check as run_again
 from butfor.replay.program.program import Program
 from butfor.replay.trace import Outcome, Trace
-
-from .programs import Checked, checked, recorded, tape
 
 Run: TypeAlias = Trace | Case | str | Path
 """A run: an object, or the path of a log of any format, a native file, or a packed case."""
@@ -48,15 +48,28 @@ def load(run: str | Path, *, format: str | None = None) -> Trace:  # noqa: A002
     return opened(run, format=format).trace
 
 
-def check(run: Run, program: Sequence[str] | Program = (), *, timeout: float = 600.0, proxy: bool = False) -> Checked:
+def check(
+    run: Run,
+    program: Sequence[str] = (),
+    *,
+    timeout: float = 600.0,
+    proxy: bool = False,
+    reach: Sequence[str] = (),
+    hold: bool = True,
+    ignore: Sequence[str] = (),
+) -> Checked:
     """Replay a run offline with no edits; with its `program`, which is really run again.
 
-    `timeout` is in seconds, for a program.
+    `timeout` is in seconds; `reach` are addresses of this machine that it may use all the same; with `hold` it finds
+    the world in which it was recorded; `ignore` are regular expressions of what differs by itself.
 
     Raises:
         Divergence: the program asked something that was not recorded. ProgramFailed: it could not be run.
     """
-    return checked(opened(run).trace, program, timeout=timeout, proxy=proxy)
+    trace = opened(run).trace
+    if not program:
+        return check_log(trace)
+    return run_again(trace, program, timeout=timeout, proxy=proxy, reach=reach, hold=hold, ignore=ignore)
 
 
 def whatif(
@@ -67,7 +80,7 @@ def whatif(
     program: Sequence[str] | Program = (),
     store: Store | None = None,
     offline: bool = False,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
     **choices: Unpack[Choices],
 ) -> what.WhatIf:
     """A run with something changed: once, or `repeats` times in both arms; no judge is needed to look.
@@ -92,7 +105,7 @@ def blame(
     offline: bool = False,
     search: str | Search | None = None,
     proposer: str | Proposer | None = None,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
     **choices: Unpack[Choices],
 ) -> Verdict:
     """The audit of a failed run: the earliest step whose correction turns the failure into a success.
@@ -117,7 +130,7 @@ def sham(
     offline: bool = False,
     search: str | Search | None = None,
     proposer: str | Proposer | None = None,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
     **choices: Unpack[Choices],
 ) -> Verdict:
     """The audit of a run that succeeded, as a control of the method: it must blame nobody.
@@ -200,19 +213,36 @@ def pack(found: Verdict | Run, path: str | Path) -> Path:
     return write(Path(path), packed(opened(found).trace, None, None, MemoryStore(), ()))
 
 
-def verify(case: str | Path | Case, program: Sequence[str] = (), **trusted: str) -> Verified:
+def verify(
+    case: str | Path | Case,
+    program: Sequence[str] | Program = (),
+    *,
+    judge: str | Judge | Callable[[Trace], Outcome | bool] | None = None,
+    search: str | Search | None = None,
+    proposer: str | Proposer | None = None,
+    executor: str | Executor | None = None,
+) -> Verified:
     """Derive a packed verdict again, offline, and say whether every value still holds.
 
-    `trusted` names a judge, a search or a proposer of the case that is code, once more.
+    What of the audit was code of somebody's own (its judge, say) has to be given again.
 
     Raises:
-        LogFormatError: it is no case, or holds no verdict.
+        LogFormatError: it is no case, or holds no verdict. ExperimentError: its code was not given again.
     """
     found = opened(case)
-    return verified(found.case, trusting(found.settings, trusted), program)
+    settings, parts = _settled(found, {}, judge=judge, search=search, proposer=proposer, executor=executor)
+    return verified(found.case, settings, program, parts)
 
 
-def record(command: Sequence[str], path: str | Path, *, timeout: float | None = None, proxy: bool = False) -> Trace:
+def record(
+    command: Sequence[str],
+    path: str | Path,
+    *,
+    expected: str | None = None,
+    judge: str | None = None,
+    timeout: float | None = None,
+    proxy: bool = False,
+) -> Trace:
     """Run a program unmodified and record every call it makes to a model.
 
     `timeout` is in seconds.
@@ -220,11 +250,10 @@ def record(command: Sequence[str], path: str | Path, *, timeout: float | None = 
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
     """
-    output = Path(path)
-    trace = recorded(command, output, timeout=timeout, proxy=proxy)
-    write(output, trace.to_json())
-    tape(output).unlink()
-    return trace
+    from butfor.replay.program.recorder import record_to
+
+    return record_to(Path(path), command, timeout=timeout, leavings=leavings(judge or ""), proxy=proxy,
+                     expected=expected, judge=judge)  # fmt: skip
 
 
 def trusting(packed: Settings | None, given: Mapping[str, object]) -> Settings | None:
@@ -238,10 +267,17 @@ def trusting(packed: Settings | None, given: Mapping[str, object]) -> Settings |
 
     if packed is None:
         return None
-    built_in = {"judge": BUILT_IN_JUDGES, "search": tuple(SEARCHES), "proposer": ()}
+    built_in: dict[str, tuple[str, ...]] = {
+        "judge": BUILT_IN_JUDGES, "search": tuple(SEARCHES), "proposer": (), "executor": (),
+    }  # fmt: skip
     for kind, known in built_in.items():
         value = getattr(packed, kind)
-        if value and value.partition(":")[0] not in known and given.get(kind) != value:
+        named = given.get(kind)
+        if (
+            value
+            and value.partition(":")[0] not in known
+            and (named is None or (named != value and isinstance(named, str)))
+        ):
             raise ExperimentError(
                 f"the case was audited with the {kind} {value}, which is code; pass {kind}={value} if you trust it"
             )
@@ -279,6 +315,9 @@ def _settled(found: Opened, choices: Mapping[str, object], **given: object) -> t
             names[kind], brought = named_model(model)  # type: ignore[arg-type]
             providers |= brought
     for kind, value in given.items():
-        (names if isinstance(value, str) else objects)[kind] = value
-    packed = trusting(found.settings, {**choices, **names})
+        if isinstance(value, str):
+            names[kind] = value
+        elif value is not None:
+            objects[kind], names[kind] = value, name_of(value)
+    packed = trusting(found.settings, {**choices, **names, **objects})
     return chosen(packed, **choices, **names), Parts(**objects, providers=providers)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ Cache = Annotated[
     typer.Option(
         "--cache",
         envvar="BUTFOR_CACHE",
-        help="Where answers are kept: a folder, or a URL. [default: the user's cache folder]",
+        help="Where answers are kept: a folder, or a URL. Default: the user's cache folder.",
         show_default=False,
         rich_help_panel=SPENDING,
     ),
@@ -41,42 +41,63 @@ def _option(kind: Any, panel: str, help: str, *names: str) -> Any:  # noqa: A002
     return Annotated[kind, typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)]
 
 
-Search = _option(str | None, TRIALS, "earliest, ranked, bisect, exhaustive, or module:function. [default: earliest]")
+Search = _option(str | None, TRIALS, "screen, earliest, ranked, bisect, exhaustive, module:function. Default: screen.")
 Model = _option(str | None, MODELS, "provider:model that plays the agents (openai:…, ollama:…, anthropic:…).")
-Corrector = _option(str | None, MODELS, "provider:model that proposes corrections. [default: --model]")
+Corrector = _option(str | None, MODELS, "provider:model that proposes corrections. Default: --model.")
 Judge = _option(
     str | None,
     TRIALS,
     "exact, contains, pattern:REGEX, llm, or module:function; of a program also output:REGEX, status, "
-    "file:PATH:REGEX, pytest:NODE. [default: exact]",
+    "file:PATH:REGEX, pytest:NODE. Default: exact.",
 )
 Expected = _option(str | None, TRIALS, "The expected answer, in place of the log's.")
-Repeats = _option(int | None, TRIALS, "Draws of each arm, at most. [default: 30]")
+Repeats = _option(int | None, TRIALS, "Draws of each arm, at most. Default: 30.")
 MaxCalls = _option(int | None, SPENDING, "Live calls, at most.")
 Params = _option(list[str] | None, MODELS, "NAME=JSON, added to every call of a model; may be repeated.", "--param")
 Proxied = _option(
     bool | None, PROGRAM, "The program is not Python: its calls come through a loopback server.", "--proxy"
 )
-TimeLimit = _option(float | None, PROGRAM, "Seconds that one run of a program may take. [default: 600]")
+TimeLimit = _option(float | None, PROGRAM, "Seconds that one run of a program may take. Default: 600.")
+
+Reach = _option(
+    list[str] | None, PROGRAM, "HOST:PORT of this machine that an offline run may use all the same; may be repeated."
+)
+Hold = _option(
+    bool,
+    PROGRAM,
+    "Hold the world: clock, random numbers, files, what was typed, and the order of answers. Default: on.",
+    "--hold/--no-hold",
+)
+Ignore = _option(
+    list[str] | None,
+    PROGRAM,
+    "REGEX of what differs by itself; may be repeated, and is kept in the run.",
+)
 
 _RUNS: Mapping[str, Any] = {
     "model": Model,
     "judge": Judge,
-    "judge_model": _option(str | None, MODELS, "provider:model that judges with llm. [default: --model]"),
+    "judge_model": _option(str | None, MODELS, "provider:model that judges with llm. Default: --model."),
     "expected": Expected,
     "params": Params,
     "tools": _option(
         str | None,
         TRIALS,
-        "A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs) [default: "
-        "model]; of a program: replay (an error), run (for real), ask [default: replay].",
+        "A tool called as it was not recorded: fail, model (a model plays it), sandbox (its code runs); of a "
+        "program: replay (an error), run (for real), ask. Default: model; of a program, replay.",
     ),
     "schedule": _option(
         str | None,
         TRIALS,
-        "Who acts next after a change: recorded, or model (the team's selector). [default: recorded]",
+        "Who acts next after a change: recorded, or model (the team's selector). Default: recorded.",
     ),
     "repeats": Repeats,
+    "deterministic": _option(
+        bool | None,
+        TRIALS,
+        "The team gives one answer to a question: one draw an arm. Default: off.",
+        "--deterministic",
+    ),
     "max_calls": MaxCalls,
     "max_total_tokens": _option(int | None, SPENDING, "Tokens of live calls, at most."),
     "max_cost": _option(float | None, SPENDING, "Dollars, at most; needs --price."),
@@ -84,26 +105,32 @@ _RUNS: Mapping[str, Any] = {
     "prices": _option(
         list[str] | None, SPENDING, "MODEL=IN/OUT, dollars per million tokens; may be repeated.", "--price"
     ),
-    "jobs": _option(int | None, SPENDING, "Runs drawn side by side. [default: 4]"),
-    "timeout": _option(float | None, SPENDING, "Seconds to wait for one live answer. [default: 120]"),
+    "jobs": _option(int | None, SPENDING, "Runs drawn side by side. Default: 4."),
+    "timeout": _option(float | None, SPENDING, "Seconds to wait for one live answer. Default: 120."),
     "time_limit": TimeLimit,
     "proxy": Proxied,
+    "reach": Reach,
+    "hold": _option(bool | None, PROGRAM, "Hold the world of a program's run. Default: on.", "--hold/--no-hold"),
 }
 """The options of whatever runs something again, by the settings they give."""
 
 _AUDITS: Mapping[str, Any] = {
+    "players": _option(
+        list[str] | None, MODELS, "A provider:model that confirms a verdict too; may be repeated.", "--player"
+    ),
     "corrector": Corrector,
     "proposer": _option(str | None, MODELS, "module:function that proposes corrections, in place of a model."),
     "search": Search,
+    "executor": _option(str | None, PROGRAM, "module:object that carries runs out, in place of the simulator."),
     "confidence": _option(
-        float | None, TRIALS, "That no innocent step is blamed, between 0.5 and 1. [default: 0.95]"
+        float | None, TRIALS, "That no innocent step is blamed, between 0.5 and 1. Default: 0.95."
     ),
-    "effect": _option(float | None, TRIALS, "The effect a verdict has to exceed, between 0 and 1. [default: 0.1]"),
+    "effect": _option(float | None, TRIALS, "The effect a verdict has to exceed, between 0 and 1. Default: 0.1."),
     "controls": _option(
-        bool | None, TRIALS, "Run the controls of a blamed step. [default: on]", "--controls/--no-controls"
+        bool | None, TRIALS, "Run the controls of a blamed step. Default: on.", "--controls/--no-controls"
     ),
     "per_agent": _option(
-        bool | None, TRIALS, "Add each agent's share of the blame (more calls). [default: off]",
+        bool | None, TRIALS, "Add each agent's share of the blame (more calls). Default: off.",
         "--per-agent/--no-per-agent",
     ),
 }  # fmt: skip
@@ -117,7 +144,7 @@ PLAN_SETTINGS: Mapping[str, Any] = {
     if name in ("model", "corrector", "repeats", "confidence", "effect", "prices")
 }
 
-_OPTIONS = {"params": "--param", "prices": "--price", "models": "--player"}
+_OPTIONS = {"params": "--param", "prices": "--price", "models": "--model-of", "players": "--player"}
 """Settings whose option is spelled otherwise."""
 
 

@@ -1,100 +1,9 @@
-"""Commands on the user's own program: record it, check it, and say how a changed run of it is carried out."""
+"""What the command line says of a recording, and asks of whoever sits at it."""
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from butfor.cache.apis.stable import stable_text
-from butfor.cache.errors import ButforError, ProgramFailed
-from butfor.counterfactual.audit import leavings
-from butfor.replay.executor import rerun
-from butfor.replay.program.program import Program, record
-from butfor.replay.simulator import Simulator
-from butfor.replay.trace import Fidelity, Trace
-
-
-class Checked(NamedTuple):
-    """What a replay with no edits came to."""
-
-    again: Trace
-    calls: int
-    differences: tuple[str, ...]
-    """What differs from the recorded run, a sentence each."""
-    ran: bool
-    """Whether the program itself ran again; else only the log was held against itself."""
-
-    @property
-    def same(self) -> bool:
-        """Whether it was the same run."""
-        return not self.differences
-
-    def as_json(self, fidelity: Fidelity) -> dict[str, object]:
-        """The same as JSON."""
-        return {
-            "identical": self.same,
-            "calls": self.calls,
-            "hits": self.calls,
-            "sha256": self.again.digest,
-            "fidelity": fidelity,
-            "differences": self.differences,
-        }
-
-    def sentence(self, name: str) -> str:
-        """The same in words."""
-        same = "reproduced byte for byte" if self.same else f"NOT reproduced: {'; '.join(self.differences)}"
-        digest = f"(sha256 {self.again.digest})"
-        if self.ran:
-            return (
-                f"{name}: {self.calls} calls, each answered from the recording while the program ran again offline, "
-                f"0 live; {same} {digest}"
-            )
-        state = "the file is consistent" if self.same else f"the file is NOT consistent: {'; '.join(self.differences)}"
-        return (
-            f"{name}: {state}: {self.calls} calls rebuilt from the log, each answered from it, 0 live; no program ran "
-            f"(give it after --) {digest}"
-        )
-
-
-def tape(output: Path) -> Path:
-    """The file beside a recording that its calls are appended to while it is made."""
-    return output.with_name(f".{output.name}.calls.jsonl")
-
-
-def recorded(
-    command: Sequence[str],
-    output: Path,
-    *,
-    timeout: float | None = None,
-    judge: str | None = None,
-    proxy: bool = False,
-) -> Trace:
-    """Run a command and record it.
-
-    Raises:
-        ProgramFailed: it could not be started, or it asked no model.
-    """
-    if not command:
-        raise ButforError("nothing to record; give the command after --: butfor record -o run.json -- python app.py")
-    beside = tape(output)
-    if beside.exists():
-        raise ButforError(
-            f"{beside} is left from a recording that was cut short, with every call it had made; keep "
-            f"it with "
-            f"`butfor import {beside} -o FILE`, or remove it"
-        )
-    try:
-        return record(
-            command,
-            name=output.name,
-            tape=beside,
-            timeout=timeout,
-            leavings=leavings(judge or ""),
-            proxy=proxy,
-        )
-    except ProgramFailed:
-        beside.unlink(missing_ok=True)
-        raise
+from butfor.replay.trace import Trace
 
 
 def summary(trace: Trace, output: Path) -> str:
@@ -104,35 +13,6 @@ def summary(trace: Trace, output: Path) -> str:
     partial = " The recording is partial: the program was cut short." if trace.ended and trace.ended.partial else ""
     status = trace.ended.status if trace.ended else 0
     return f"{output}: {asked} calls of {agents}; exit status {status}.{partial}"
-
-
-def checked(
-    trace: Trace, program: Sequence[str] | Program = (), *, timeout: float = 600.0, proxy: bool = False
-) -> Checked:
-    """Replay a run offline with no edits, and hold it against what was recorded; with its program, run it again.
-
-    Raises:
-        Divergence: it asked something that was not recorded.
-    """
-    if not program:
-        simulator = Simulator()
-        recording = simulator.recording(trace)
-        again = rerun(trace, executor=simulator, recording=recording)
-        return Checked(again, len(recording.recorded), () if again == trace else ("the outputs differ",), False)
-    executor = program if isinstance(program, Program) else Program(program, timeout=timeout, proxy=proxy)
-    again = executor.check(trace)
-    differences = tuple(_differences(trace, again))
-    return Checked(again if differences else trace, len(executor.recording(trace).recorded), differences, True)
-
-
-def _differences(trace: Trace, again: Trace) -> Iterator[str]:
-    if again.steps != trace.steps:
-        yield f"{len(trace.steps)} steps were recorded, and {len(again.steps)} came about"
-    if trace.ended and again.ended:
-        if stable_text(again.ended.output) != stable_text(trace.ended.output):
-            yield "it printed something else"
-        if again.ended.status != trace.ended.status:
-            yield f"it ended with status {again.ended.status}, not {trace.ended.status}"
 
 
 def allow(name: str, arguments: str) -> bool:

@@ -80,7 +80,7 @@ def attribute(
 
 def advise(
     log: o.Log,
-    step: Annotated[int | None, typer.Option(help="The step (0-based). [default: the most suspect one]")] = None,
+    step: Annotated[int | None, typer.Option(help="The step (0-based). Default: the most suspect one.")] = None,
     as_json: o.Json = False,
 ) -> None:
     """Say what kind of failure a step looks like, on what evidence, and which change to try."""

@@ -1,15 +1,16 @@
 """What is asked of a model and what comes back: `Call`, with its content key, and `Completion`."""
 
-import json
 import operator
 import re
 import threading
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, JsonValue, PrivateAttr
+
+from .canonical import canonical, canonical_arguments, canonical_text, plain_numbers
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -24,6 +25,10 @@ INERT_PARAMS = frozenset(
 
 _RANDOM_ID = re.compile(r"(?=[^\d]*\d)[\w.:-]{9,}", re.ASCII)
 """What a text may quote only because it is an id; `1` or a tool's name in a text is content."""
+_SHORTEST_ID = 9
+_ID_LIKE = re.compile(rb"[\w.:-]{9,}")
+_FEW_IDS = 32
+"""Up to so many ids a text is searched for each of them, past it once for all."""
 
 
 class Frozen(BaseModel):
@@ -39,13 +44,33 @@ class Frozen(BaseModel):
         return copied
 
 
+def whole(value: Any) -> Any:
+    """A JSON value whose texts can be written in every encoding of Unicode.
+
+    Half an emoji (a lone surrogate, as JSON may escape one) becomes U+FFFD; two halves that stand together become one.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return value
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    return type(value)(whole(item) for item in value) if type(value) in (list, tuple) else value
+
+
+Whole = Annotated[str, BeforeValidator(whole)]
+"""A text that came from elsewhere."""
+
+
 class ToolCall(Frozen):
     """One call of a tool, as a model asks for it."""
 
-    id: str
+    id: Whole
     """The provider's id of the call; random, and so renamed by first appearance in keys."""
-    name: str
-    arguments: str
+    name: Whole
+    arguments: Whole
     """JSON text as the model wrote it; compared by value where it parses."""
 
 
@@ -53,11 +78,11 @@ class Message(Frozen):
     """One message of a conversation."""
 
     role: Role
-    content: str | tuple[JsonValue, ...] | None = None
+    content: Annotated[str | tuple[JsonValue, ...] | None, BeforeValidator(whole)] = None
     """Text, or content parts (images, audio) kept as the JSON they came as."""
-    name: str | None = None
+    name: Whole | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
+    tool_call_id: Whole | None = None
 
     @property
     def text(self) -> str:
@@ -74,18 +99,17 @@ class Message(Frozen):
         return own if self.tool_call_id is None else (*own, self.tool_call_id)
 
     @cached_property
-    def _canonical(self) -> str:
-        return self._with_ids({})
-
-    @cached_property
     def _digest(self) -> bytes:
-        return sha256(self._canonical.encode()).digest()
+        return sha256(self._with_ids({})).digest()
 
-    def _with_ids(self, numbers: Mapping[str, int]) -> str:
+    def _with_ids(self, numbers: Mapping[str, int]) -> bytes:
         """The canonical JSON of the message, its ids replaced by these numbers."""
-        calls = [[numbers.get(c.id, c.id), c.name, _canonical_arguments(c.arguments)] for c in self.tool_calls]
+        if isinstance(self.content, str) and not self.tool_calls and self.tool_call_id is None:
+            name = b"null" if self.name is None else canonical_text(self.name)
+            return b'["%b",%b,%b,[],null]' % (self.role.encode(), name, canonical_text(self.content))
+        calls = [[numbers.get(c.id, c.id), c.name, canonical_arguments(c.arguments)] for c in self.tool_calls]
         answered = None if self.tool_call_id is None else numbers.get(self.tool_call_id, self.tool_call_id)
-        return _canonical([self.role, self.name, self.content, calls, answered])
+        return canonical([self.role, self.name, self.content, calls, answered]).encode()
 
 
 class Tool(Frozen):
@@ -98,7 +122,33 @@ class Tool(Frozen):
 
     @cached_property
     def _digest(self) -> bytes:
-        return sha256(_canonical([self.name, self.description, dict(self.parameters)]).encode()).digest()
+        return sha256(canonical([self.name, self.description, dict(self.parameters)]).encode()).digest()
+
+
+class Asker(Protocol):
+    """Whoever asks a call and can have it answered in its own way: a running program, by its own model or tool."""
+
+    @property
+    def words(self) -> tuple[Message, ...]:
+        """The messages word for word, where the call's own have placeholders."""
+        ...
+
+    @property
+    def composite(self) -> bool:
+        """Whether it is a tool inside which models are asked, so that it runs, and they are answered one by one."""
+        ...
+
+    def counted(self) -> None:
+        """Take note that an identical call may be looked up now; the order of arrival is kept."""
+        ...
+
+    def live(self) -> "Completion":
+        """The answer of the asker's own model or tool.
+
+        Raises:
+            ProviderError: there is none to be had.
+        """
+        ...
 
 
 class Call(Frozen):
@@ -114,6 +164,18 @@ class Call(Frozen):
     """Who asks; routes the call, and is no part of its identity."""
     step: int | None = None
     """The recorded step that this call acts out again, where the executor knows; no part of its identity."""
+    _asker: Asker | None = PrivateAttr(default=None)
+
+    @property
+    def asker(self) -> Asker | None:
+        """Who can have it answered in its own way; no part of its identity, and never written."""
+        return self._asker
+
+    def asked_by(self, asker: Asker | None) -> "Call":
+        """The call as this asker makes it."""
+        copied = BaseModel.model_copy(self)  # its key stays what it is
+        copied._asker = asker
+        return copied
 
     @cached_property
     def content_key(self) -> bytes:
@@ -123,7 +185,7 @@ class Call(Frozen):
         that a longer history costs only its new messages.
         """
         params: dict[str, JsonValue] = {k: v for k, v in self.params.items() if v is not None and k not in INERT_PARAMS}
-        head = _canonical([self.model, _plain_numbers(params), len(self.tools)]).encode()
+        head = canonical([self.model, plain_numbers(params), len(self.tools)]).encode()
         return sha256(b"".join((head, *(t._digest for t in self.tools), _history(self.messages)))).digest()
 
     def key(self, *, occurrence: int = 0, sample: int = 0) -> str:
@@ -158,6 +220,8 @@ class Completion(Frozen):
     raw: str | None = None
     """The provider's own body, returned verbatim where the answer is not edited."""
     origin: Origin = "live"
+    step: int | None = None
+    """The recorded step whose answer this is or takes the place of; never stored."""
 
     @property
     def text(self) -> str:
@@ -174,57 +238,63 @@ def answer(text: str, *, origin: Origin = "live", usage: Usage | None = None) ->
     return Completion(message=Message(role="assistant", content=text), origin=origin, usage=usage)
 
 
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+class _Ids:
+    """The ids of a history, numbered by first appearance."""
+
+    def __init__(self, known: "_Ids | None" = None) -> None:
+        self.numbers: dict[str, int] = dict(known.numbers) if known else {}
+        self._random: list[bytes] = list(known._random) if known else []
+        self._endings: dict[bytes, tuple[bytes, ...]] = dict(known._endings) if known else {}
+
+    def number(self, message: Message) -> None:
+        """Give the message's new ids the next numbers."""
+        for identifier in message.ids:
+            if identifier in self.numbers:
+                continue
+            self.numbers[identifier] = len(self.numbers)
+            if _RANDOM_ID.fullmatch(identifier):
+                as_bytes = identifier.encode()
+                self._random.append(as_bytes)
+                end = as_bytes[-_SHORTEST_ID:]  # ids of one maker begin alike
+                self._endings[end] = (*self._endings.get(end, ()), as_bytes)
+
+    def quoted(self, text: bytes) -> set[bytes]:
+        """The random ids that the text holds."""
+        if len(self._random) <= _FEW_IDS:
+            return {i for i in self._random if i in text}
+        found = set()
+        for run in _ID_LIKE.findall(text):
+            for end in range(_SHORTEST_ID, len(run) + 1):
+                for identifier in self._endings.get(run[end - _SHORTEST_ID : end], ()):
+                    if run.endswith(identifier, 0, end):
+                        found.add(identifier)
+        return found
 
 
-def _canonical_arguments(arguments: str) -> JsonValue:
-    try:
-        parsed: JsonValue = json.loads(arguments)
-        return ["json", _canonical(_plain_numbers(parsed))]
-    except (ValueError, RecursionError):
-        return ["text", arguments]
-
-
-def _plain_numbers(value: JsonValue) -> JsonValue:
-    """1.0 and 1 are one number to every API, so they must be one key."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _plain_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain_numbers(item) for item in value]
-    return value
+def _renamed(message: Message, ids: _Ids) -> bytes:
+    """The message's digest, its ids replaced by their numbers, wherever a text quotes a random one too."""
+    if not ids.numbers:
+        return message._digest
+    quoted = ids.quoted(message._with_ids({}))
+    if not quoted and not message.ids:
+        return message._digest
+    text = message._with_ids(ids.numbers)
+    names = {
+        (name or "").encode(errors="surrogatepass") for name in (message.name, *(c.name for c in message.tool_calls))
+    }
+    for identifier in sorted(quoted - names, key=lambda i: (-len(i), i)):
+        text = text.replace(identifier, b"\0%d\0" % ids.numbers[identifier.decode()])
+    return sha256(text).digest()
 
 
 class _Chain(NamedTuple):
-    """The digest of a history, and its ids numbered by first appearance."""
+    """A history that was digested before."""
 
     messages: tuple[Message, ...]
     digest: bytes
-    ids: dict[str, int]
-
-    def then(self, message: Message) -> "_Chain":
-        """The chain one message longer."""
-        new = [i for i in message.ids if i not in self.ids]
-        ids = self.ids | {i: len(self.ids) + n for n, i in enumerate(dict.fromkeys(new))} if new else self.ids
-        digest = sha256(self.digest + _renamed(message, ids)).digest()
-        return _Chain((*self.messages, message), digest, ids)
+    ids: _Ids
 
 
-def _renamed(message: Message, ids: Mapping[str, int]) -> bytes:
-    """The message's digest, its ids replaced by their numbers, wherever a text quotes a random one too."""
-    quoted = [i for i in ids if _RANDOM_ID.fullmatch(i) and i in message._canonical]
-    if not quoted and not message.ids:
-        return message._digest
-    text = message._with_ids(ids)
-    names = {message.name, *(call.name for call in message.tool_calls)}
-    for identifier in sorted(set(quoted) - names, key=len, reverse=True):
-        text = text.replace(identifier, f"\0{ids[identifier]}\0")
-    return sha256(text.encode()).digest()
-
-
-_EMPTY = _Chain((), b"", {})
 _CHAINS_KEPT = 1024
 _keeping = threading.Lock()
 _chains: dict[tuple[int, int], _Chain] = {}
@@ -233,18 +303,23 @@ _chains: dict[tuple[int, int], _Chain] = {}
 
 def _history(messages: tuple[Message, ...]) -> bytes:
     """The digest of a history, continued from its longest prefix that was digested before."""
-    chain = _EMPTY
+    known = _known(messages)
+    digest, ids = (known.digest, _Ids(known.ids)) if known else (b"", _Ids())
+    for index in range(len(known.messages) if known else 0, len(messages)):
+        message = messages[index]
+        ids.number(message)
+        digest = sha256(digest + _renamed(message, ids)).digest()
+        if index >= len(messages) - 2:  # the last is often the question of the moment, so keep the one before it too
+            _keep(_Chain(messages[: index + 1], digest, _Ids(ids)))
+    return digest
+
+
+def _known(messages: tuple[Message, ...]) -> _Chain | None:
     for length in range(len(messages), 0, -1):
-        known = _chains.get((id(messages[0]), id(messages[length - 1])))
-        if known and len(known.messages) == length and all(map(operator.is_, known.messages, messages)):
-            chain = known
-            break
-    fresh = messages[len(chain.messages) :]
-    for ahead, message in zip(range(len(fresh) - 1, -1, -1), fresh, strict=True):
-        chain = chain.then(message)
-        if ahead <= 1:  # the last message is often the question of the moment, so keep the one before it too
-            _keep(chain)
-    return chain.digest
+        chain = _chains.get((id(messages[0]), id(messages[length - 1])))
+        if chain and len(chain.messages) == length and all(map(operator.is_, chain.messages, messages)):
+            return chain
+    return None
 
 
 def _keep(chain: _Chain) -> None:

@@ -1,23 +1,25 @@
 """From `provider:model` to the provider that answers for it: `connect`."""
 
 import ipaddress
+import os
 import re
-from functools import reduce
-from importlib import import_module
-from importlib.metadata import entry_points
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .errors import ModelUnavailable, ProviderError
+from .errors import ModelUnavailable, PluginError, ProviderError
+from .plugin import resolve
 from .provider import Provider
 
-_GROUP = "butfor.provider"
 _QUOTED_CHARACTERS = 300
 _SHORTEST_SECRET = 8
+_LIVE = ("openai", "ollama", "anthropic", "gemini", "responses", "cohere", "mistral")
+"""The providers that come with butfor."""
 
 
 def connect(model: str, *, timeout: float = 120.0) -> Provider:
-    """The provider for `openai:MODEL[@URL]`, `ollama:MODEL[@HOST]`, `PLUGIN:MODEL` or `module:object`.
+    """The provider for `openai:MODEL[@URL]`, `ollama:MODEL[@HOST]`, `anthropic:MODEL` …, `PLUGIN:MODEL` or
+    `module:object`.
 
     A plugin is an entry point in the group `butfor.provider`, called with the model's name and `timeout`, in
     seconds; the object of `module:object` is a provider itself. A module that is named is imported, and a key
@@ -31,35 +33,27 @@ def connect(model: str, *, timeout: float = 120.0) -> Provider:
         raise ModelUnavailable(
             f"{model!r} does not say who answers; write provider:model, such as ollama:qwen3 or openai:gpt-5"
         )
-    if prefix == "openai":
-        from .openai import OpenAI
-
-        return OpenAI(name, timeout=timeout)
-    if prefix == "ollama":
-        from .ollama import Ollama
-
-        return Ollama(name, timeout=timeout)
-    for point in entry_points(group=_GROUP, name=prefix):
-        return cast(Provider, point.load()(name, timeout=timeout))
-    return _imported(prefix, name)
-
-
-def _imported(module: str, name: str) -> Provider:
     try:
-        found: object = reduce(getattr, name.split("."), import_module(module))
-    except (ModuleNotFoundError, TypeError, ValueError) as error:
-        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
-            raise ModelUnavailable(f"{module} cannot be imported: {error}; install what it needs") from None
-        names = dict.fromkeys(("openai", "ollama", *(point.name for point in entry_points(group=_GROUP))))
-        spelled = ", ".join(f"{known}:MODEL" for known in names)
-        raise ModelUnavailable(f"no provider is called {module!r}; write {spelled} or module:object") from None
-    except AttributeError:
-        found = None
-    if isinstance(found, type) or not callable(getattr(found, "complete", None)):
-        raise ModelUnavailable(
-            f"{module}:{name} is not a provider; name an object of that module with a method complete(call)"
-        )
-    return cast(Provider, found)
+        return resolve("provider", model, makers=dict.fromkeys(_LIVE, _made(prefix, timeout)), timeout=timeout)
+    except PluginError as error:
+        raise ModelUnavailable(str(error)) from None
+
+
+def _made(prefix: str, timeout: float) -> Callable[[str], Provider]:
+    def made(model: str) -> Provider:
+        if prefix == "openai":
+            from .openai import OpenAI
+
+            return OpenAI(model, timeout=timeout)
+        if prefix == "ollama":
+            from .ollama import Ollama
+
+            return Ollama(model, timeout=timeout)
+        from .live import Live
+
+        return Live(prefix, model, timeout=timeout)
+
+    return made
 
 
 class Endpoint(NamedTuple):
@@ -87,6 +81,28 @@ class Endpoint(NamedTuple):
         if not model or not sound or parts.scheme not in ("http", "https"):
             raise ModelUnavailable(f"the model {model!r} has an address that is no URL; write MODEL@http://HOST:PORT")
         return cls(model, url)
+
+    @classmethod
+    def spelled(cls, provider: str, spelled: str, service: str, key: str, given: str | None = None) -> "Endpoint":
+        """The endpoint of `MODEL` or `MODEL@URL`; without a URL that of the service, and its key from a variable.
+
+        Raises:
+            ModelUnavailable: the address is none, or there is no key for one that is not this machine's own.
+        """
+        model, *url = re.split(r"@(?=https?://)", spelled, maxsplit=1)
+        # without this, what was meant for a local server would be asked of the service
+        if not url and re.search(r".@[^@]*[:/]", model):
+            raise ModelUnavailable(
+                f"an address begins with http:// or https://; write {provider}:MODEL@http://HOST:PORT/v1"
+            )
+        found = cls.checked(model, url[0] if url else service)
+        secret = (given or os.environ.get(key) or "").strip()
+        if not secret and not found.is_loopback:
+            remedy = f"set {key}, or name a local server: {provider}:MODEL@http://127.0.0.1:8000/v1"
+            raise found.unavailable("needs a key", remedy)
+        if not secret.isascii() or not secret.isprintable():
+            raise found.unavailable("was not asked", f"correct {key}: it holds characters that no key has")
+        return found._replace(key=secret)
 
     @property
     def address(self) -> str:
@@ -123,5 +139,5 @@ class Endpoint(NamedTuple):
         length = "" if tokens is None else f" after {tokens} tokens"
         return self.failure(
             f"was cut short{length}, and a cut answer is never stored",
-            "raise --param max_tokens=…, or give the model a larger context",
+            "raise params= (max_tokens), or give the model a larger context",
         )

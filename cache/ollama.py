@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, ValidationError
 
+from .apis.common import image_data, parts_of, text_of
 from .call import INERT_PARAMS, Call, Completion, Message, TokenLogprob, ToolCall, Usage
 from .connect import Endpoint
 from .errors import ProviderError
@@ -70,7 +71,7 @@ class Ollama:
             raise self._failed(error) from None
         except httpx.TimeoutException:
             what = f"did not answer within {self._timeout:g} s"
-            raise self._endpoint.failure(what, "raise --timeout, or ask a smaller model") from None
+            raise self._endpoint.failure(what, "raise timeout=, or ask a smaller model") from None
         except (ConnectionError, httpx.HTTPError) as error:
             cause = "" if type(error) is ConnectionError else f" ({self._endpoint.quoted(str(error))})"
             remedy = "start it with `ollama serve`, or correct the address"
@@ -99,10 +100,13 @@ class Ollama:
         return {**request, "options": options, "tools": tools if choice == "auto" else []}
 
     def _message(self, message: Message, names: dict[str, str]) -> dict[str, Any]:
-        parts = message.content if isinstance(message.content, tuple) else ()
-        if not all(isinstance(part, dict) and part.get("type") in ("text", "input_text") for part in parts):
-            raise self._unaskable("a message holds more than text")
-        wire: dict[str, Any] = {"role": message.role, "content": message.text}
+        parts = parts_of(message)
+        images = [data[1] for part in parts if part["type"] == "image_url" and (data := image_data(part))]
+        if len(images) < sum(part["type"] == "image_url" for part in parts):
+            raise self._unaskable("a message holds the address of an image, and Ollama takes images themselves")
+        wire: dict[str, Any] = {"role": message.role, "content": text_of(message)}
+        if images:
+            wire["images"] = images
         if message.role == "tool":
             wire["tool_name"] = names.get(message.tool_call_id or "", message.name)
         if message.tool_calls:

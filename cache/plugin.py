@@ -7,7 +7,7 @@ directory included). What follows a further colon is the argument that the objec
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -24,7 +24,7 @@ Kind = Literal[
 METHODS: Mapping[Kind, tuple[str, ...]] = {
     "importer": ("sniff", "load"),
     "provider": ("complete",),
-    "store": ("get", "add", "flight", "calls", "item"),
+    "store": ("get", "add", "flight", "calls", "likes", "item"),
     "executor": ("recording", "run"),
 }
 """What an object of a kind can be asked; the other kinds are functions."""
@@ -35,15 +35,18 @@ def resolve(
     name: str,
     objects: Mapping[str, T] | None = None,
     makers: Mapping[str, Callable[[str], T]] | None = None,
+    **options: object,
 ) -> T:
     """The object of a kind that a name stands for.
 
     `objects` are the built-in ones, `makers` those that are made with an argument (`NAME:ARGUMENT`).
+    An entry point that takes an argument is called with it and the `options`.
 
     Raises:
         PluginError: nothing has the name, its module cannot be imported, or it is no object of this kind.
     """
     objects, makers = objects or {}, makers or {}
+    builtin = (*objects, *(f"{maker}:…" for maker in makers))
     if name in objects:
         return objects[name]
     first, colon, argument = name.partition(":")
@@ -54,11 +57,16 @@ def resolve(
     point = _entry_point(kind, first)
     if point is not None:
         found = point.load()
-        return checked(kind, name, found(argument) if argument else found)  # type: ignore[no-any-return]
+        return checked(kind, name, found(argument, **options) if argument else found)  # type: ignore[no-any-return]
     if not colon:
-        known = ", ".join((*objects, *(f"{maker}:…" for maker in makers), *_entry_names(kind)))
-        raise PluginError(f"no {kind} is called {name!r}; there are {known}; or name one as {kind}=module:object")
-    return checked(kind, name, _imported(kind, name))  # type: ignore[no-any-return]
+        raise PluginError(f"no {kind} is called {name!r}; {_known(kind, builtin)}")
+    return checked(kind, name, _imported(kind, name, builtin))  # type: ignore[no-any-return]
+
+
+def installed(kind: Kind) -> Iterator[Any]:
+    """Every object of a kind that an installed distribution brings, in the order of their names."""
+    for name in _entry_names(kind):
+        yield resolve(kind, name)
 
 
 def checked(kind: Kind, name: str, found: Any) -> Any:
@@ -70,27 +78,38 @@ def checked(kind: Kind, name: str, found: Any) -> Any:
     methods = METHODS.get(kind)
     if methods is None:
         if not callable(found):
-            raise PluginError(f"{kind}={name} is {_described(found)}; a {kind} is a function or a callable object")
+            raise PluginError(
+                f"{name} is no {kind}: it is {_described(found)}; a {kind} is a function or a callable object"
+            )
         return found
     lacking = [method for method in methods if not callable(getattr(found, method, None))]
     if isinstance(found, type) or lacking:
         what = "a class; name an object of it" if isinstance(found, type) else f"{_described(found)}"
         wanted = ", ".join(f"{method}()" for method in methods)
-        raise PluginError(f"{kind}={name} is {what}; a {kind} is an object with {wanted}")
+        raise PluginError(f"{name} is no {kind}: it is {what}; a {kind} is an object with {wanted}")
     return found
 
 
-def _imported(kind: Kind, name: str) -> Any:
+def _imported(kind: Kind, name: str, builtin: tuple[str, ...]) -> Any:
     module, attribute, *arguments = name.split(":", 2)
     try:
         found: Any = _module(module)
     except (ImportError, ValueError, TypeError) as error:
-        raise PluginError(f"the {kind} {name} cannot be imported: {error}") from None
+        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
+            raise PluginError(f"{module} cannot be imported: {error}; install what it needs") from None
+        raise PluginError(
+            f"no {kind} is called {module!r}, and it cannot be imported either ({error}); {_known(kind, builtin)}"
+        ) from None
     try:
         found = reduce(getattr, attribute.split("."), found)
     except AttributeError:
-        raise PluginError(f"the {kind} {name} is not there: {module} has no {attribute!r}") from None
+        raise PluginError(f"{name} is no {kind}: {module} has no {attribute!r}") from None
     return found(arguments[0]) if arguments else found
+
+
+def _known(kind: Kind, builtin: tuple[str, ...]) -> str:
+    names = ", ".join(dict.fromkeys((*builtin, *_entry_names(kind))))
+    return f"there are {names}; or name one as {kind}=module:object" if names else "name one as module:object"
 
 
 def _module(name: str) -> Any:

@@ -56,7 +56,7 @@ class Cached:
             if stored is not None:
                 return stored
             fresh = self._provider.complete(self._seeded(call, occurrence))
-            winner = self._store.add(key, call, fresh)
+            winner = self._store.add(key, call.asked_by(None), fresh)
         return fresh if winner == fresh.as_stored() else winner
 
     def _seeded(self, call: Call, occurrence: int) -> Call:
@@ -217,11 +217,11 @@ def _estimate(call: Call) -> tuple[int, int]:
 class Offline:
     """Answers nothing: every call is an error that shows the nearest answer there is.
 
-    `stored` yields the calls whose answers are at hand; it is only read when a call misses.
+    `stored` is the store of the answers at hand, or yields their calls; it is only read when a call misses.
     """
 
-    def __init__(self, stored: Callable[[], Iterable[Call]] | None = None) -> None:
-        self._stored = stored or tuple
+    def __init__(self, stored: CallStore | Callable[[], Iterable[Call]] | None = None) -> None:
+        self._stored = stored
 
     def complete(self, call: Call) -> Completion:
         """Refuse.
@@ -229,8 +229,13 @@ class Offline:
         Raises:
             CacheMiss: always.
         """
-        why = explain(call, self._stored())
+        why = explain(call, self._near(call))
         raise CacheMiss(f"no stored answer for {call.agent or 'a call'} ({call.model}), and live calls are off\n{why}")
+
+    def _near(self, call: Call) -> Iterable[Call]:
+        if self._stored is None:
+            return ()
+        return self._stored() if callable(self._stored) else self._stored.likes(call)
 
 
 class Routed:

@@ -1,7 +1,7 @@
 """Where answers are kept: the `CallStore` protocol, and `MemoryStore`."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -28,7 +28,11 @@ class CallStore(Protocol):
         ...
 
     def calls(self) -> Iterator[Call]:
-        """Every call that has an answer, for explaining a miss."""
+        """Every call that has an answer."""
+        ...
+
+    def likes(self, call: Call) -> Iterable[Call]:
+        """The stored calls most like one, for explaining a miss."""
         ...
 
     def item(self, key: str) -> tuple[Call, Completion]:
@@ -79,6 +83,10 @@ class MemoryStore:
         """Every call that has an answer."""
         return (call for call, _ in list(self._answers.values()))
 
+    def likes(self, call: Call) -> Iterator[Call]:
+        """Every call: memory is quick to read."""
+        return self.calls()
+
     def item(self, key: str) -> tuple[Call, Completion]:
         """The call and the answer under one key.
 
@@ -125,3 +133,7 @@ class Tapped:
     def item(self, key: str) -> tuple[Call, Completion]:
         """The call and the answer under one key."""
         return self._store.item(key)
+
+    def likes(self, call: Call) -> Iterable[Call]:
+        """The stored calls most like one."""
+        return self._store.likes(call)

@@ -4,6 +4,7 @@ Every part is an object or a name; the command line, the library, the benchmarks
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,11 +14,9 @@ from butfor.cache.plugin import checked, resolve
 from butfor.cache.provider import Cached, Metered, Offline, Provider, Remembered, Routed, Spent
 from butfor.cache.scripted import Scripted
 from butfor.cache.store import CallStore, Tapped
-from butfor.replay.cast import Cast
+from butfor.replay.cast import OWN, Cast, Own, Verbatim
 from butfor.replay.executor import Executor
 from butfor.replay.graph import ancestors
-from butfor.replay.program.answering import Own
-from butfor.replay.program.players import OWN, Players, Verbatim
 from butfor.replay.program.program import Leavings, Program
 from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Outcome, Trace, answering_step, final_answer
@@ -54,16 +53,16 @@ def open_store(where: "str | Path | CallStore | None" = None) -> CallStore:
     Raises:
         StoreDamaged: it cannot be used. PluginError: nothing has that name.
     """
-    if where is None or isinstance(where, Path):
-        from butfor.cache.disk import DiskStore
+    from butfor.cache.stores.opening import open_store as opened
 
-        return DiskStore(where or default_cache())
-    if not isinstance(where, str):
+    if where is None:
+        return opened(default_cache())
+    if not isinstance(where, str | Path):
         return checked("store", type(where).__name__, where)  # type: ignore[no-any-return]
-    scheme, colon, _ = where.partition(":")
-    if colon and not Path(where).exists() and len(scheme) > 1 and "/" not in scheme:
-        return resolve("store", where)
-    return open_store(Path(where))
+    text = str(where)
+    if ":" in text and "://" not in text and not Path(text).exists() and "/" not in text.partition(":")[0]:
+        return resolve("store", text)
+    return opened(where)
 
 
 class Parts(NamedTuple):
@@ -101,7 +100,7 @@ class Audit:
         self.stored = store
         self.store = Tapped(store)
         self._metered = Metered(Routed(self._connect), settings.budget, prices=settings.prices)
-        self._asked: Provider = Offline(store.calls) if offline else Routed(self._route)
+        self._asked: Provider = Offline(self.store) if offline else Routed(self._route)
 
     @property
     def spent(self) -> Spent:
@@ -142,7 +141,7 @@ class Audit:
         trace = trace if expected is None else trace.model_copy(update={"expected": expected})
         return Experiment(
             trace if self._program is None else self._program.check(trace),
-            executor=self.parts.executor or self._program or Simulator(schedule=self.settings.schedule),
+            executor=self._carrier(),
             judge=self.judge(trace) if judged else _unjudged,
             live=self.live,
             proposer=self._proposer(),
@@ -150,31 +149,25 @@ class Audit:
             jobs=self.settings.jobs,
             sham=sham,
             reaching=self._reaching(trace),
+            players={name: partial(self.live, played_by=name) for name in self.settings.players},
         )
 
-    def live(self, sample: int, models: Mapping[str, str]) -> Provider:
-        """Who answers in the n-th repeat of a run, with some agents played by other models."""
-        if self._program is not None:
-            return Players(
-                Cached(Verbatim(self._asked), self.store, sample=sample),
-                default=self.settings.model,
-                models={**self.settings.models, **models},
-                tools=self.settings.run_tools,
-                allow=self.parts.allow,
-                params=self.settings.params,
-            )
+    def live(self, sample: int, models: Mapping[str, str], *, played_by: str | None = None) -> Provider:
+        """Who answers in the n-th repeat of a run, with some agents played by other models, or all by another."""
         return Cast(
-            Cached(self._asked, self.store, sample=sample),
-            default=self.settings.model,
-            models={**self.settings.models, **models},
+            Cached(Verbatim(self._asked), self.store, sample=sample),
+            default=played_by or self.settings.model,
+            models=models if played_by else {**self.settings.models, **models},
             tools=self.settings.tools,
+            run_tools=self.settings.run_tools,
+            allow=self.parts.allow,
             params=self.settings.params,
         )
 
     def judge(self, trace: Trace) -> Judge:
         """The judge that was brought, or that the settings or the run name."""
         if self.parts.judge is not None:
-            return _guarded(self.parts.judge, _name_of(self.parts.judge))
+            return _guarded(self.parts.judge, name_of(self.parts.judge))
         name = judge_name(self.settings, trace)
         if name == "llm":
             return llm(self.remembered, self._named(self.settings.judge_model, "judges", "judge_model"))
@@ -196,7 +189,7 @@ class Audit:
     def _corrector(self) -> str:
         """Who proposes corrections, by name."""
         if self.parts.proposer is not None:
-            return _name_of(self.parts.proposer)
+            return name_of(self.parts.proposer)
         return self.settings.proposer or self._named(self.settings.corrector, "proposes corrections", "corrector")
 
     def _proposer(self) -> Proposer:
@@ -206,6 +199,14 @@ class Audit:
             return resolve("proposer", self.settings.proposer)
         model = self.settings.corrector or self.settings.model or ""
         return Corrector(self.remembered, model, params=self.settings.params)
+
+    def _carrier(self) -> Executor:
+        """What carries runs out."""
+        if self.parts.executor is not None:
+            return self.parts.executor
+        if self.settings.executor:
+            return resolve("executor", self.settings.executor)
+        return self._program or Simulator(schedule=self.settings.schedule)
 
     def _of(self, command: Sequence[str], *, offline: bool) -> Program | None:
         """The executor of a command; `None` where there is none, and a run is simulated."""
@@ -217,14 +218,17 @@ class Audit:
             leavings=leavings(self.settings.judge or ""),
             offline=offline,
             proxy=self.settings.proxy,
+            reach=self.settings.reach,
+            hold=self.settings.hold,
         )
 
     def _reaching(self, trace: Trace) -> frozenset[int] | None:
         """The steps that can reach the final answer; unknown where the schedule, the end or the judge is free."""
         kind = judge_name(self.settings, trace).partition(":")[0]
-        fixed = self.settings.schedule == "recorded" and trace.team.stop_word is None and not self.parts.executor
+        fixed = self.settings.schedule == "recorded" and trace.team.stop_word is None
         own_judge = self.parts.judge is not None or kind not in (*JUDGES, "pattern", "llm")
-        if self._program is not None or not fixed or own_judge:
+        own_executor = self.parts.executor is not None or self.settings.executor is not None
+        if self._program is not None or not fixed or own_judge or own_executor:
             return None
         last = answering_step(trace)
         return None if last is None else ancestors(trace, range(last, len(trace.steps)))
@@ -276,7 +280,7 @@ def named_model(model: Model) -> tuple[str, dict[str, Provider]]:
     """
     if isinstance(model, str):
         return model, {}
-    name = _name_of(model)
+    name = name_of(model)
     if callable(getattr(model, "complete", None)):
         return name, {name: checked("provider", name, model)}
     if callable(model):
@@ -292,7 +296,8 @@ def swap(agent: str, model: Model) -> Intervention:
     return found
 
 
-def _name_of(found: object) -> str:
+def name_of(found: object) -> str:
+    """The name under which an object is known: its own `name`, else `module:function` or `module:Class`."""
     own = getattr(found, "name", None)
     if isinstance(own, str) and own:
         return own if ":" in own else f"given:{own}"

@@ -101,8 +101,8 @@ def _replaces_a_value(trace: Trace, step: int, corrected: str) -> bool:
     gone = ((facts(recorded) - known) & later) - facts(corrected)
     if not gone:
         return False
-    plain = [_VALUE.sub("_", _LIST_MARKER.sub("", text)).split() for text in (recorded, corrected)]
-    return SequenceMatcher(None, *plain, autojunk=False).ratio() >= _MUCH_THE_SAME
+    first, second = (_VALUE.sub("_", _LIST_MARKER.sub("", text)).split() for text in (recorded, corrected))
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= _MUCH_THE_SAME
 
 
 def facts(text: str) -> frozenset[str]:

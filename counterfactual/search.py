@@ -4,22 +4,27 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from butfor.cache.errors import ButforError, CacheMiss, ModelUnavailable
+from butfor.cache.errors import ButforError
 from butfor.replay.graph import descendants
 
 from .evidence.boundary import SURE, Boundary, Look, most_looks
-from .experiment import Experiment
+from .experiment import FATAL, Experiment
+from .findings.sets import repairs, smaller, whole
 from .intervention import Intervention
-from .sets import repairs, smaller
-from .trial import Finding
+from .rule import Counts, evidence
+from .trial import Finding, Trial
 
 FEW = 3
 """Corrections up to this number are tried one by one: a screen would cost more than it saves."""
 
-_SCAN, _SETS = 0.4, 0.1
+_SCAN, _SETS = 0.25, 0.25
 _FIRST, _SECOND = 0.4, 0.1
 """The shares of the chance of a false blame: of the scan and of the sets, of the screen's first and second candidate.
 Without a screen, the scan has what the screen's candidates would have had."""
+
+
+_SIGN = 3.0
+"""Evidence against an effect of at most 0 that counts as a sign of one."""
 
 
 class Search(Protocol):
@@ -34,8 +39,8 @@ def screen(experiment: Experiment) -> None:
     """Look where the run turns, confirm that step on fresh draws, and rule out together what is before it.
 
     A few corrections are tried one by one from the start, and so is everything where the screen leads nowhere. The
-    chance of a false blame is shared out beforehand: 0.4 of it to the screen's first candidate, 0.1 to the second, 0.4
-    to the scan, 0.1 to the sets; the looks of the screen are used for no blame (a fallback procedure: Wiens and
+    chance of a false blame is shared out beforehand: 0.4 of it to the screen's first candidate, 0.1 to the second, 0.25
+    to the scan, 0.25 to the sets; the looks of the screen are used for no blame (a fallback procedure: Wiens and
     Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
     """
     steps = _proposed(experiment)
@@ -56,6 +61,7 @@ def earliest(experiment: Experiment) -> None:
     candidates = experiment.candidates
     for position, step in enumerate(candidates):
         if _try(experiment, step) == "flips":
+            _cleared(experiment, [s for s in candidates[:position] if experiment.propose(s)])
             _later(experiment, candidates[position])
             return
     together(experiment)
@@ -76,6 +82,7 @@ def ranked(experiment: Experiment) -> None:
     if flips is None:
         together(experiment)
         return
+    _cleared(experiment, [s for s in experiment.candidates if s < flips and experiment.propose(s)])
     _later(experiment, flips)
 
 
@@ -83,7 +90,9 @@ def exhaustive(experiment: Experiment) -> None:
     """Every step, so that the report gives the latest step that flips too."""
     steps = _proposed(experiment)
     findings = [_try(experiment, step) for step in steps]
-    if "flips" not in findings:
+    if "flips" in findings:
+        _cleared(experiment, steps[: findings.index("flips")])
+    else:
         together(experiment)
 
 
@@ -94,18 +103,19 @@ def bisect(experiment: Experiment) -> None:
     another: where two corrections cancel each other, `earliest` sees more.
     """
     steps = _proposed(experiment)
-    if not steps or repairs(experiment, steps) != "flips":
+    fresh = whole(experiment, steps)
+    if fresh is None:
         return
     low, high = 0, len(steps)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if repairs(experiment, steps[:middle]) == "flips" else (middle, high)
-    for step in steps[:low]:
-        experiment.skip(step, "ruled out together")
+        flips = repairs(experiment, steps[:middle], fresh=fresh) == "flips"
+        low, high = (low, middle) if flips else (middle, high)
+    cleared = _cleared(experiment, steps[:low])
     if _try(experiment, steps[low]) == "flips":
         _later(experiment, steps[low])
-    else:
-        smaller(experiment, steps[: low + 1])
+    elif cleared:
+        smaller(experiment, steps[: low + 1], fresh=fresh)
 
 
 def together(experiment: Experiment, *, share: float = _SETS) -> None:
@@ -115,8 +125,9 @@ def together(experiment: Experiment, *, share: float = _SETS) -> None:
     correcting everything does not flip the outcome, no smaller set is tried.
     """
     steps = [step for step in experiment.candidates if experiment.propose(step)]
-    if len(steps) > 1 and repairs(experiment, steps, share=share) == "flips":
-        smaller(experiment, steps, share=share)
+    fresh = whole(experiment, steps, share=share) if len(steps) > 1 else None
+    if fresh is not None:
+        smaller(experiment, steps, share=share, fresh=fresh)
 
 
 def _proposed(experiment: Experiment) -> list[int]:
@@ -148,15 +159,15 @@ def _looked(experiment: Experiment, steps: Sequence[int]) -> Boundary | None:
         if found.probability(found.ranked[0]) >= SURE:
             break
         length = found.next_length()
-        interventions = experiment.propose_together(steps[:length], fresh=False)
+        interventions = experiment.propose_together(steps[:length])
         if not interventions:
             return None
         nth = drawn[length] = drawn.get(length, -1) + 1
         try:
             success = experiment.probe(interventions, nth)
-        except ModelUnavailable:
+        except FATAL:
             raise
-        except (ButforError, CacheMiss):
+        except ButforError:
             return None
         found.note(Look(length, success))
     return found
@@ -177,11 +188,12 @@ def _confirmed(experiment: Experiment, steps: Sequence[int], place: int, share: 
             _later(experiment, step)
             return True
         return False
-    if finding == "excluded" and before and _ruled_out(experiment, before):
-        if repairs(experiment, steps[: place + 1], share=_SETS) == "flips":
-            smaller(experiment, steps[: place + 1], share=_SETS)
-            return True
-    return False
+    if finding != "excluded" or not before or not _ruled_out(experiment, before):
+        return False
+    if repairs(experiment, steps[: place + 1], share=_SETS) != "flips":
+        return False
+    smaller(experiment, steps[: place + 1], share=_SETS)
+    return True
 
 
 def _cleared(experiment: Experiment, before: Sequence[int]) -> bool:
@@ -194,17 +206,42 @@ def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
 
     It takes corrections not to cancel each other, which the verdict says.
     """
-    left = [step for step in steps if _single(experiment, step) != "excluded"]
+    left = [step for step in steps if _single(experiment, step) != "excluded" and not _not_large(experiment, step)]
     if not left:
         return True
-    interventions = experiment.propose_together(steps, fresh=False)
+    interventions = experiment.propose_together(steps)
     if not interventions:
         return False
     trial = experiment.trial(*interventions, candidates=len(steps) / _SETS, together=True, screened=True)
     if trial.finding != "excluded":
         return False
+    if _other_course(experiment, trial):
+        return all(_try(experiment, step, candidates=len(steps) / _SETS, together=True) == "excluded" for step in left)
     for step in left:
         experiment.skip(step, "ruled out together")
+    return True
+
+
+def _other_course(experiment: Experiment, trial: Trial) -> bool:
+    """Whether steps vanished or appeared in a run with these corrections: it says little of each of them alone."""
+    agents = [step.agent for step in experiment.trace.steps]
+    for draw in trial.treated.runs:
+        if draw.repeats is None and [*agents[: draw.kept], *(step.agent for step in draw.steps)] != agents:
+            return True
+    return False
+
+
+def _not_large(experiment: Experiment, step: int) -> bool:
+    """Whether the trials of a step that stayed undecided exclude a large effect and give no sign of any."""
+    trials = [t for t in experiment.trials if t.steps == (step,) and t.interventions[0].kind == "correct"]
+    arms = [
+        (Counts(t.treated.successes, t.treated.draws), Counts(t.control.successes, t.control.draws)) for t in trials
+    ]
+    if not arms or any(experiment.rule.decide(*pair, together=True) != "exclude" for pair in arms):
+        return False
+    if any(evidence(*pair, 0.0) >= _SIGN for pair in arms):
+        return False
+    experiment.skip(step, "ruled out together", f"its effect is surely below {experiment.rule.large:.2f}")
     return True
 
 
@@ -242,11 +279,13 @@ def _later(experiment: Experiment, flips: int) -> None:
             experiment.skip(step, "later than the verdict")
 
 
-def _try(experiment: Experiment, step: int, *, candidates: float | None = None) -> Finding | None:
-    """Try every correction of a step; they share its part of the error."""
+def _try(
+    experiment: Experiment, step: int, *, candidates: float | None = None, together: bool = False
+) -> Finding | None:
+    """Try every correction of a step; they share its part of the error. `together` excludes a large effect only."""
     proposed: tuple[Intervention, ...] = experiment.propose(step)
     shared = (candidates or len(experiment.candidates)) * max(1, len(proposed))
-    trials = [experiment.trial(intervention, candidates=shared) for intervention in proposed]
+    trials = [experiment.trial(intervention, candidates=shared, together=together) for intervention in proposed]
     return max((trial.finding for trial in trials), key=_WEIGHT.index, default=None)
 
 

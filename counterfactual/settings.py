@@ -1,6 +1,6 @@
 """What a person may choose about an audit: `Settings`, the same for the library, every command and a packed case."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import Field, JsonValue, ValidationError
@@ -8,8 +8,7 @@ from pydantic import Field, JsonValue, ValidationError
 from butfor.cache.call import Frozen
 from butfor.cache.errors import ButforError
 from butfor.cache.provider import Budget, Price
-from butfor.replay.cast import ToolPolicy
-from butfor.replay.program.players import RunTools
+from butfor.replay.cast import RunTools, ToolPolicy
 from butfor.replay.simulator import Schedule
 from butfor.replay.trace import first_problem
 
@@ -23,6 +22,8 @@ class Settings(Frozen):
     """`provider:model` that plays the agents."""
     models: Mapping[str, str] = Field(default_factory=dict)
     """`provider:model` per agent, where it is another."""
+    players: tuple[str, ...] = ()
+    """`provider:model`s under which the confirmation of a verdict is run too."""
     corrector: str | None = None
     """`provider:model` that proposes corrections; the agents' model where none is named."""
     proposer: str | None = None
@@ -41,10 +42,16 @@ class Settings(Frozen):
     """Seconds that one run of a program may take."""
     proxy: bool = False
     """Whether a program's calls come through a loopback server, because it is not Python."""
+    reach: tuple[str, ...] = ()
+    """Addresses of this machine, `HOST:PORT`, that an offline run of a program may use all the same."""
+    hold: bool = True
+    """Whether a program's run finds the world in which it was recorded: clock, random numbers, files, input."""
     schedule: Schedule = "recorded"
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Added to every call of a model: `temperature`, `max_tokens` …"""
-    search: str = "earliest"
+    search: str = "screen"
+    executor: str | None = None
+    """`module:object` that carries runs out, in place of the simulator or the program."""
     rule: Rule = Rule()
     controls: bool = True
     per_agent: bool = False
@@ -67,9 +74,13 @@ class Choices(TypedDict, total=False):
     tools: Literal["fail", "model", "sandbox", "replay", "run", "ask"]
     time_limit: float
     proxy: bool
+    reach: Sequence[str]
+    hold: bool
     schedule: Schedule
     params: Mapping[str, JsonValue]
     repeats: int
+    deterministic: bool
+    players: Sequence[str]
     confidence: float
     effect: float
     controls: bool
@@ -85,6 +96,7 @@ class Choices(TypedDict, total=False):
 
 _GROUPED: Mapping[str, tuple[str, str]] = {
     "repeats": ("rule", "repeats"),
+    "deterministic": ("rule", "deterministic"),
     "confidence": ("rule", "confidence"),
     "effect": ("rule", "effect"),
     "max_calls": ("budget", "calls"),

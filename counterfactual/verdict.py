@@ -13,9 +13,9 @@ from butfor.cache.store import CallStore
 from butfor.replay.trace import Fidelity, Outcome, Step, Trace
 
 from .agents import AgentShare, agent_shares
-from .conclusion import concluded, flipping_steps
 from .controls import Control, run_controls
 from .experiment import Experiment
+from .findings.conclusion import concluded, flipping_steps
 from .search import Search
 from .trial import Proposal, Trial, Untested
 

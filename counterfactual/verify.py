@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from butfor.cache.errors import LogFormatError
+from butfor.replay.program.program import Program
 
-from .audit import Audit
+from .audit import Audit, Parts
 from .case import Case
 from .settings import Settings
 
@@ -32,7 +33,12 @@ class Verified(NamedTuple):
         return "\n".join((f"{name}: does NOT hold; {len(self.differences)} values differ:", *self.differences[:20]))
 
 
-def verified(case: Case | None, settings: Settings | None, program: Sequence[str] = ()) -> Verified:
+def verified(
+    case: Case | None,
+    settings: Settings | None,
+    program: Sequence[str] | Program = (),
+    parts: Parts | None = None,
+) -> Verified:
     """Audit a case again from its own answers and compare every value of the two verdicts but the price.
 
     `settings` are those of the case, with whatever a person named again.
@@ -42,7 +48,7 @@ def verified(case: Case | None, settings: Settings | None, program: Sequence[str
     """
     if case is None or case.found is None or settings is None:
         raise LogFormatError("only a packed verdict can be verified; make one with butfor blame --certificate FILE")
-    again = Audit(settings, case.store, offline=True, program=program).audit(case.trace)
+    again = Audit(settings, case.store, offline=True, program=program, parts=parts).audit(case.trace)
     # what was paid depends on what was stored already; everything else is a function of the answers
     packed, derived = (
         dict(_values(found.model_dump(mode="json", exclude={"cost"}), "")) for found in (case.found, again)

@@ -119,7 +119,7 @@ class Replayed:
             self._changed = self._changed or step in self._edits.answers or step in self._edits.redraw
             changed = self._changed
         if step is not None and step in self._edits.answers:
-            return answer(self._edits.answers[step], origin="edited")
+            return answer(self._edits.answers[step], origin="edited").model_copy(update={"step": step})
         if entry is not None and step not in self._edits.redraw:
             return entry.completion
         if not changed:

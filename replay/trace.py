@@ -14,6 +14,8 @@ from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usag
 from butfor.cache.errors import LogFormatError
 from butfor.cache.plugin import resolve
 
+from .world import World
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -148,6 +150,8 @@ class Trace(Frozen):
     source: Source
     ended: Ended | None = None
     """How the program ended, where one made the run."""
+    world: World | None = None
+    """What the program found around it, where one made the run."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Trace":

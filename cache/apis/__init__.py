@@ -1,25 +1,54 @@
-"""Requests and responses of the usual APIs: one dialect a file, each from and to `Call` and `Completion`."""
+"""The wire protocols of the usual APIs, one codec a file: requests, answers and streams, read and written.
+
+A protocol is recognised by a request's path *and* the shape of its body: `/messages` of a chat service is no model's.
+"""
 
 import json
 from re import Pattern
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from butfor.cache.call import Call, Completion
 
-from . import anthropic, chat, embeddings, ollama, responses
-from .common import GARBAGE, Body, empty
+from . import anthropic, bedrock, chat, cohere, completions, embeddings, gemini, ollama, responses
+from .common import CUT, GARBAGE, Body, empty
 from .reply import Reply
 from .stable import stable_call
 
-__all__ = ["DIALECTS", "GARBAGE", "Body", "Dialect", "dialect_of", "heard", "parsed", "spoken_in", "stable_call"]
+__all__ = [
+    "CODECS",
+    "CUT",
+    "GARBAGE",
+    "UNREADABLE",
+    "Body",
+    "Codec",
+    "asking",
+    "codec_at",
+    "heard",
+    "parsed",
+    "recognise",
+    "rewritten",
+    "spoken_in",
+    "stable_call",
+]
+
+UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError)
+"""What a reader may raise of a body that is not what its API says."""
 
 
-class Dialect(Protocol):
-    """One API; a module with these names."""
+class Codec(Protocol):
+    """One wire protocol; a module with these names."""
 
     NAME: str
     PATH: Pattern[str]
     """How the path of its requests ends."""
+    SERVICE: str
+    """The address of the service, before a request's path."""
+    KEY: str
+    """The environment variable that holds the key for it."""
+
+    def asks(self, body: Body) -> bool:
+        """Whether a body is a request of this API."""
+        ...
 
     def call(self, body: Body) -> Call:
         """The call of a request."""
@@ -29,28 +58,61 @@ class Dialect(Protocol):
         """The answer in the JSON values of a response: one body, or the events of a stream."""
         ...
 
+    def finished(self, values: list[Any]) -> bool:
+        """Whether the events of a stream came to their end."""
+        ...
+
     def reply(self, answer: Completion, body: Body, *, seed: str) -> Reply:
         """The response that holds an answer; equal seeds give equal ids."""
         ...
 
-
-DIALECTS: tuple[Dialect, ...] = (chat, responses, anthropic, ollama, embeddings)
-
-
-def dialect_of(path: str) -> Dialect | None:
-    """The API that a URL's path belongs to; `None` where no model is asked."""
-    return next((dialect for dialect in DIALECTS if dialect.PATH.search(path)), None)
+    def rewritten(self, values: list[Any], answer: Completion, body: Body) -> Reply:
+        """The response with these values, its text or its calls those of another answer; everything else stays."""
+        ...
 
 
-def spoken_in(call: Call) -> Dialect:
-    """The API that a recorded call was made in.
+class Asking(Codec, Protocol):
+    """A codec in which a question can be written too."""
+
+    def path(self, model: str, *, stream: bool = False) -> str:
+        """Where a request is sent, below the service's address."""
+        ...
+
+    def request(self, asked: Call, model: str) -> dict[str, Any]:
+        """The request that asks a model."""
+        ...
+
+
+CODECS: tuple[Codec, ...] = (
+    chat, completions, responses, anthropic, ollama, gemini, bedrock, cohere, embeddings,
+)  # fmt: skip
+
+
+def recognise(path: str, body: object) -> tuple[Codec, Body] | None:
+    """The protocol that a request is in, and its body with what the path says; `None` where no model is asked."""
+    if not isinstance(body, dict):
+        return None
+    for codec in CODECS:
+        if codec.PATH.search(path) and codec.asks(body):
+            located = getattr(codec, "located", None)
+            return codec, {**body, **located(path)} if located else body
+    return None
+
+
+def codec_at(path: str) -> Codec | None:
+    """The protocol whose requests go to a path, whatever their bodies; `None` where no model is asked there."""
+    return next((codec for codec in CODECS if codec.PATH.search(path)), None)
+
+
+def spoken_in(call: Call) -> Codec:
+    """The protocol that a recorded call was made in.
 
     Raises:
         KeyError: it was not recorded on the wire.
     """
     wire = call.params["wire"]
     api = wire.get("api") if isinstance(wire, dict) else None
-    return {dialect.NAME: dialect for dialect in DIALECTS}[str(api)]
+    return {codec.NAME: codec for codec in CODECS}[str(api)]
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -65,15 +127,39 @@ def parsed(text: str) -> dict[str, Any]:
     return body
 
 
-def heard(dialect: Dialect, reply: Reply) -> Completion:
-    """The answer in a response, which it keeps as `raw`; an empty one where the response is an error or
-    garbage.
+def heard(codec: Codec, reply: Reply) -> Completion:
+    """The answer in a response, which it keeps as `raw`.
+
+    It ends in `GARBAGE` where the response is an error or cannot be read, and in `CUT` where a stream broke off:
+    neither is ever stored.
     """
     raw = reply.model_dump_json(exclude_defaults=True)
-    if reply.failed or reply.base64:
-        return empty().model_copy(update={"raw": raw})
     try:
-        found = dialect.completion(reply.values())
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
-        return empty().model_copy(update={"raw": raw})  # the program saw the same garbage, and is shown it again
+        values = [] if reply.failed else reply.values()
+        found = codec.completion(values) if values else empty()
+    except UNREADABLE:
+        found = empty()  # the program saw the same garbage, and is shown it again
+    else:
+        cut = values and reply.streamed and not reply.closed and not codec.finished(values)
+        found = found.model_copy(update={"finish_reason": CUT}) if cut else found
     return found.model_copy(update={"raw": raw})
+
+
+def rewritten(codec: Codec, recorded: Reply, answer: Completion, body: Body, *, seed: str) -> Reply:
+    """The recorded response with another answer in it, so that a provider accepts what is built on it.
+
+    Where the recorded one cannot be read, a response of its own.
+    """
+    try:
+        return codec.rewritten(recorded.values(), answer, body)
+    except UNREADABLE:
+        return codec.reply(answer, body, seed=seed)
+
+
+def asking(name: str) -> Asking:
+    """The codec of a name, to ask in.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return cast(Asking, {codec.NAME: codec for codec in CODECS}[name])

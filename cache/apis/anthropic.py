@@ -5,64 +5,155 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from butfor.cache.call import Call, Completion, Message, Usage
+from butfor.cache.call import Call, Completion, Message, Tool, Usage
 
-from .common import Body, arguments_value, make_call, message, tool, tool_call, without
+from .common import (
+    Body,
+    arguments_value,
+    image_data,
+    make_call,
+    message,
+    own_params,
+    parts_of,
+    portable_params,
+    text_in,
+    text_of,
+    tokens,
+    tool,
+    tool_call,
+    tool_settings,
+    without,
+)
 from .reply import Reply, events_reply, json_reply
 
 NAME = "messages"
 PATH = re.compile(r"/messages$")
+SERVICE = "https://api.anthropic.com/v1"
+KEY = "ANTHROPIC_API_KEY"
 
 _RENAMED = {"stop_sequences": "stop"}
+_THOUGHTS = ("thinking", "redacted_thinking")
+_DEFAULT_TOKENS = 4096
+"""The API wants a limit, and a call need not have one."""
+
+
+def asks(body: Body) -> bool:
+    """Whether a body is a request of this API."""
+    listed = body.get("messages")
+    return isinstance(body.get("model"), str) and isinstance(listed, list) and "max_tokens" in body
 
 
 def call(body: Body) -> Call:
-    """The call of a request; a tool's result, which the API puts into a user's message, is a message of
-    its own.
-    """
+    """The call of a request; a tool's result, which the API puts into a user's message, is a message of its own."""
     system = [message("system", body["system"])] if body.get("system") else []
-    said = [m for listed in body["messages"] for m in _messages(listed)]
-    listed_tools = body.get("tools") or ()
-    tools = [tool(t.get("name") or t.get("type"), t.get("description"), t.get("input_schema")) for t in listed_tools]
+    said = [m for listed in body["messages"] if isinstance(listed, dict) for m in messages(listed)]
+    listed = [t for t in body.get("tools") or () if isinstance(t, dict)]
+    tools = [tool(t.get("name") or t.get("type"), t.get("description"), t.get("input_schema")) for t in listed]
     rest = without(body, "messages", "model", "tools", "system")
     rest = {_RENAMED.get(key, key): value for key, value in rest.items()}
     if "tool_choice" in rest:
         rest["tool_choice"] = _tool_choice(rest["tool_choice"])
-    return make_call("anthropic", NAME, body, [*system, *said], tools, rest)
+    settings = tool_settings(listed, "input_schema")
+    return make_call("anthropic", NAME, body, [*system, *said], tools, {**rest, **settings})
+
+
+def path(model: str, *, stream: bool = False) -> str:
+    """Where a request is sent, below the service's address."""
+    del model, stream
+    return "/messages"
+
+
+def request(asked: Call, model: str) -> dict[str, Any]:
+    """The request that asks a model; an answer is never streamed."""
+    given = portable_params(asked)
+    limit = given.get("max_tokens") or given.get("max_completion_tokens") or _DEFAULT_TOKENS
+    params: dict[str, Any] = {k: given[k] for k in ("temperature", "top_p") if k in given}
+    if "stop" in given:
+        params["stop_sequences"] = [given["stop"]] if isinstance(given["stop"], str) else given["stop"]
+    choice = _written_choice(given.get("tool_choice"))
+    system = "\n\n".join(text_of(m) for m in asked.messages if m.role == "system")
+    listed = [_written_tool(t) for t in asked.tools]
+    body: dict[str, Any] = {
+        "model": model, "max_tokens": limit, **({"system": system} if system else {}), **params,
+        "messages": written(m for m in asked.messages if m.role != "system"), **own_params(asked, NAME),
+    }  # fmt: skip
+    return {**body, "tools": listed, **({"tool_choice": choice} if choice else {})} if listed else body
 
 
 def completion(values: list[Any]) -> Completion:
     """The answer in a body, or in the events of a stream."""
-    body = values[0] if len(values) == 1 and "content" in values[0] else _joined(values)
-    usage = body.get("usage") or {}
+    body = whole(values)
+    said = _said(body["content"])
+    shown = [b for b in body["content"] if b.get("type") not in (*_THOUGHTS, "tool_use")]
+    text = "\n".join(text_in(b) for b in shown) or (None if said.tool_calls else "")
     return Completion(
-        message=_said(body["content"]),
-        usage=Usage(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0),
+        message=message("assistant", text, tool_calls=said.tool_calls),
+        usage=tokens(body.get("usage"), ("input_tokens", "output_tokens")) or Usage(),
         finish_reason=body.get("stop_reason"),
     )
+
+
+def finished(values: list[Any]) -> bool:
+    """Whether a stream came to its end."""
+    return any(v.get("type") == "message_stop" or (v.get("delta") or {}).get("stop_reason") for v in values)
 
 
 def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
     """The response that holds an answer, in the form that a request asks for."""
     m, used = answer.message, answer.usage or Usage()
-    blocks: list[dict[str, Any]] = [{"type": "text", "text": m.text}] if m.text or not m.tool_calls else []
+    text = text_of(m)
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": text}] if text or not m.tool_calls else []
     for c in m.tool_calls:
         blocks.append({"type": "tool_use", "id": c.id, "name": c.name, "input": arguments_value(c)})
-    reason = "tool_use" if m.tool_calls else "end_turn"
     whole = {
         "id": f"msg_{seed}",
         "type": "message",
         "role": "assistant",
         "model": body.get("model", ""),
         "content": blocks,
-        "stop_reason": reason,
+        "stop_reason": "tool_use" if m.tool_calls else "end_turn",
         "stop_sequence": None,
         "usage": {"input_tokens": used.input_tokens, "output_tokens": used.output_tokens},
     }
-    return events_reply(_events(whole, blocks), named=True) if body.get("stream") else json_reply(whole)
+    return _sent(whole, body)
 
 
-def _messages(m: Body) -> Iterator[Message]:
+def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
+    """The recorded response with another text or other arguments; its thoughts and their signatures stay."""
+    old, m = whole(values), answer.message
+    blocks = [b for b in old["content"] if b.get("type") in _THOUGHTS]
+    called = [b for b in old["content"] if b.get("type") == "tool_use"]
+    text = text_of(m)
+    if text or not m.tool_calls:
+        blocks.append({"type": "text", "text": text})
+    for n, c in enumerate(m.tool_calls):
+        before = called[n] if n < len(called) and called[n].get("name") == c.name else {"type": "tool_use", "id": c.id}
+        blocks.append({**before, "name": c.name, "input": arguments_value(c)})
+    head = {"type": "message", "role": "assistant", "model": body.get("model", ""), "stop_sequence": None}
+    reason = "tool_use" if m.tool_calls else "end_turn"
+    return _sent({**head, **old, "content": blocks, "stop_reason": reason}, body)
+
+
+def whole(values: list[Any]) -> dict[str, Any]:
+    """The body of a response: itself, or what a stream's events add up to.
+
+    Raises:
+        ValueError: it is an error, or nothing that this API answers.
+    """
+    found = [v for v in values if isinstance(v, dict)]
+    error = next((v.get("error") for v in found if v.get("type") == "error" or v.get("error")), None)
+    if error is not None:
+        raise ValueError(f"an error in the answer: {error}")
+    if len(found) == 1 and isinstance(found[0].get("content"), list):
+        return found[0]
+    body = _joined(found)
+    if not any(v.get("type") in ("message_start", "content_block_start") for v in found):
+        raise ValueError("no content")
+    return body
+
+
+def messages(m: Body) -> Iterator[Message]:
+    """A message as the API writes it; a tool's result in it becomes a message of its own."""
     content = m.get("content")
     if not isinstance(content, list):
         yield message(m.get("role"), content)
@@ -76,6 +167,47 @@ def _messages(m: Body) -> Iterator[Message]:
         yield _said(rest)
     elif rest:
         yield message(m.get("role"), rest)
+
+
+def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
+    """Messages as the API takes them: turns of user and assistant, tool results within the user's."""
+    turns: list[dict[str, Any]] = []
+    for m in listed:
+        role = "assistant" if m.role == "assistant" else "user"
+        blocks = _blocks(m)
+        if not blocks:
+            continue
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        else:
+            turns.append({"role": role, "content": blocks})
+    return turns
+
+
+def _blocks(m: Message) -> list[dict[str, Any]]:
+    if m.role == "tool":
+        return [{"type": "tool_result", "tool_use_id": m.tool_call_id or "", "content": text_of(m)}]
+    parts = m.content if isinstance(m.content, tuple) else ()
+    thoughts = [dict(p) for p in parts if isinstance(p, dict) and p.get("type") in _THOUGHTS]
+    said = [_written_part(part) for part in parts_of(m)]
+    named = f"{m.name}:\n" if m.name and m.role == "user" else ""
+    if named and said and said[0]["type"] == "text":
+        said[0] = {"type": "text", "text": f"{named}{said[0]['text']}"}
+    calls = [{"type": "tool_use", "id": c.id, "name": c.name, "input": arguments_value(c)} for c in m.tool_calls]
+    return [*thoughts, *(b for b in said if b.get("text") != ""), *calls]
+
+
+def _written_part(part: Body) -> dict[str, Any]:
+    if part["type"] != "image_url":
+        return {"type": "text", "text": part["text"]}
+    data = image_data(part)
+    if data is None:
+        return {"type": "image", "source": {"type": "url", "url": part["image_url"]["url"]}}
+    return {"type": "image", "source": {"type": "base64", "media_type": data[0], "data": data[1]}}
+
+
+def _written_tool(t: Tool) -> dict[str, Any]:
+    return {"name": t.name, "description": t.description, "input_schema": {"type": "object", **t.parameters}}
 
 
 def _said(blocks: Iterable[Body]) -> Message:
@@ -93,45 +225,80 @@ def _tool_choice(given: object) -> object:
     return {"any": "required"}.get(str(given.get("type")), given.get("type"))
 
 
-def _joined(events: list[Any]) -> dict[str, Any]:
+def _written_choice(given: object) -> dict[str, Any] | None:
+    if isinstance(given, dict):
+        return {"type": "tool", "name": (given.get("function") or {}).get("name")}
+    kind = {"required": "any", "auto": "auto", "none": "none"}.get(str(given))
+    return {"type": kind} if kind else None
+
+
+def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
     """The body that a stream's events add up to."""
     body: dict[str, Any] = {"content": [], "usage": {}}
-    parts: dict[int, list[str]] = {}
+    blocks: dict[int, dict[str, Any]] = {}
+    told: dict[int, list[str]] = {}
     for event in events:
-        kind = event.get("type")
+        kind, index = event.get("type"), event.get("index", 0)
         if kind == "message_start":
-            body["usage"] |= event["message"].get("usage") or {}
+            started = event.get("message") or {}
+            body |= without(started, "content", "stop_reason", "usage")
+            body["usage"] |= started.get("usage") or {}
         elif kind == "content_block_start":
-            body["content"].append(dict(event["content_block"]))
-            parts[len(body["content"]) - 1] = []
+            blocks[index], told[index] = dict(event.get("content_block") or {"type": "text"}), []
         elif kind == "content_block_delta":
-            delta = event["delta"]
-            told = next((delta[k] for k in ("text", "partial_json", "thinking") if k in delta), "")
-            parts[event["index"]].append(told)
+            delta = event.get("delta") or {}
+            blocks.setdefault(index, {"type": "text"})
+            told.setdefault(index, []).extend(str(delta[k]) for k in ("text", "partial_json", "thinking") if k in delta)
+            if "signature" in delta:
+                blocks[index]["signature"] = delta["signature"]
         elif kind == "message_delta":
-            body["stop_reason"] = event["delta"].get("stop_reason")
+            body["stop_reason"] = (event.get("delta") or {}).get("stop_reason")
             body["usage"] |= event.get("usage") or {}
-    for index, block in enumerate(body["content"]):
-        told = "".join(parts[index])
-        if block["type"] == "tool_use":
-            block["input"] = json.loads(told or "{}")
-        elif told:
-            block[block["type"]] = told
+    for index, block in sorted(blocks.items()):
+        text = "".join(told[index])
+        if block.get("type") == "tool_use":
+            block["input"] = _input(text) if text else block.get("input") or {}
+        elif text:
+            block[block.get("type", "text")] = text
+        body["content"].append(block)
     return body
+
+
+def _input(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"arguments": text}  # a stream that was cut
+
+
+def _sent(whole: Body, asked: Body) -> Reply:
+    """A whole body in the form that a request asks for."""
+    if not asked.get("stream"):
+        return json_reply(whole)
+    return events_reply(_events(dict(whole), list(whole["content"])), named=True)
 
 
 def _events(whole: dict[str, Any], blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
     for n, block in enumerate(blocks):
-        if block["type"] == "text":
-            begun: dict[str, Any] = {"type": "text", "text": ""}
-            delta = {"type": "text_delta", "text": block["text"]}
-        else:
-            begun = {**block, "input": {}}
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        begun, deltas = _begun(block)
         events.append({"type": "content_block_start", "index": n, "content_block": begun})
-        events.append({"type": "content_block_delta", "index": n, "delta": delta})
+        events += [{"type": "content_block_delta", "index": n, "delta": delta} for delta in deltas]
         events.append({"type": "content_block_stop", "index": n})
-    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-    events.append({"type": "message_delta", "delta": ended, "usage": whole["usage"]})
+    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": whole.get("stop_sequence")}
+    events.append({"type": "message_delta", "delta": ended, "usage": whole.get("usage") or {"output_tokens": 0}})
     return [*events, {"type": "message_stop"}]
+
+
+def _begun(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """How a block begins in a stream, and what follows."""
+    if block["type"] == "text":
+        return {**block, "text": ""}, [{"type": "text_delta", "text": block["text"]}]
+    if block["type"] == "thinking":
+        thought = {"type": "thinking_delta", "thinking": block.get("thinking", "")}
+        signed = {"type": "signature_delta", "signature": block.get("signature", "")}
+        return {**block, "thinking": "", "signature": ""}, [thought, signed]
+    if block["type"] == "tool_use":
+        told = json.dumps(block["input"], ensure_ascii=False)
+        return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": told}]
+    return block, []

@@ -12,6 +12,13 @@ from .reply import Reply
 
 NAME = "embeddings"
 PATH = re.compile(r"/(?:embeddings|api/embed)$")
+SERVICE = "https://api.openai.com/v1"
+KEY = "OPENAI_API_KEY"
+
+
+def asks(body: Body) -> bool:
+    """Whether a body is a request of this API."""
+    return isinstance(body.get("model"), str) and ("input" in body or "prompt" in body)
 
 
 def call(body: Body) -> Call:
@@ -25,8 +32,25 @@ def call(body: Body) -> Call:
 def completion(values: list[Any]) -> Completion:
     """A note in place of the vectors, which nobody reads."""
     body = values[0]
+    if body.get("error"):
+        raise ValueError(f"an error in the answer: {body['error']}")
     found = body.get("data") or body.get("embeddings") or [body.get("embedding")]
     return answer(f"[{len(found)} embeddings]")
+
+
+def finished(values: list[Any]) -> bool:
+    """Whether the answer is whole; it never comes as a stream."""
+    return bool(values)
+
+
+def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
+    """Refuse: vectors cannot be made of text.
+
+    Raises:
+        ReplayError: always.
+    """
+    del values
+    return reply(answer, body, seed="")
 
 
 def reply(answer: Completion, body: Body, *, seed: str) -> Reply:

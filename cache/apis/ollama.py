@@ -7,13 +7,20 @@ from typing import Any
 from butfor.cache.call import Call, Completion, Message, Usage
 
 from . import chat
-from .common import Body, arguments_value, make_call, message, tool_call, without
+from .common import Body, arguments_value, make_call, message, text_in, text_of, tokens, tool_call, without
 from .reply import Reply, json_reply, lines_reply
 
 NAME = "ollama"
 PATH = re.compile(r"/api/(?:chat|generate)$")
+SERVICE = "http://127.0.0.1:11434"
+KEY = "OLLAMA_API_KEY"
 
 _RENAMED = {"num_predict": "max_tokens"}
+
+
+def asks(body: Body) -> bool:
+    """Whether a body is a request of this API."""
+    return isinstance(body.get("model"), str) and (isinstance(body.get("messages"), list) or "prompt" in body)
 
 
 def call(body: Body) -> Call:
@@ -33,32 +40,52 @@ def call(body: Body) -> Call:
 
 def completion(values: list[Any]) -> Completion:
     """The answer in a body, or in the lines of a stream."""
+    error = next((v["error"] for v in values if v.get("error")), None)
+    if error is not None:
+        raise ValueError(f"an error in the answer: {error}")
     last = values[-1]
     said = [v.get("message") or {"content": v.get("response")} for v in values]
-    text = "".join(m.get("content") or "" for m in said)
+    text = "".join(text_in(m.get("content")) for m in said)
     functions = [c.get("function") or {} for m in said for c in m.get("tool_calls") or ()]
     calls = tuple(tool_call(f"call_{n}", f.get("name"), f.get("arguments")) for n, f in enumerate(functions))
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=calls),
-        usage=Usage(input_tokens=last.get("prompt_eval_count") or 0, output_tokens=last.get("eval_count") or 0),
+        usage=tokens(last, ("prompt_eval_count", "eval_count")) or Usage(),
         finish_reason=last.get("done_reason"),
     )
+
+
+def finished(values: list[Any]) -> bool:
+    """Whether a stream came to its end."""
+    return any(v.get("done") for v in values)
+
+
+def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
+    """The recorded response with another text or other arguments; what it thought stays."""
+    thought = "".join(str((v.get("message") or {}).get("thinking") or "") for v in values)
+    return _sent(answer, body, thought)
 
 
 def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
     """The response that holds an answer, in the form that a request asks for."""
     del seed  # the API has no ids
+    return _sent(answer, body, "")
+
+
+def _sent(answer: Completion, body: Body, thought: str) -> Reply:
     m, used = answer.message, answer.usage or Usage()
     head = {"model": body.get("model", ""), "created_at": "1970-01-01T00:00:00Z"}
     counts = {"prompt_eval_count": used.input_tokens, "eval_count": used.output_tokens}
     times = dict.fromkeys(("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"), 0)
     end = {**head, "done": True, "done_reason": "stop", **counts, **times}
     if "prompt" in body:
-        said: dict[str, Any] = {"response": m.text}
+        said: dict[str, Any] = {"response": text_of(m)}
         nothing: dict[str, Any] = {"response": ""}
     else:
         calls = [{"function": {"name": c.name, "arguments": arguments_value(c)}} for c in m.tool_calls]
-        said = {"message": {"role": "assistant", "content": m.text, **({"tool_calls": calls} if calls else {})}}
+        thinking = {"thinking": thought} if thought else {}
+        spoken = {"role": "assistant", "content": text_of(m), **thinking, **({"tool_calls": calls} if calls else {})}
+        said = {"message": spoken}
         nothing = {"message": {"role": "assistant", "content": ""}}
     if body.get("stream", True):
         return lines_reply([{**head, **said, "done": False}, {**end, **nothing}])

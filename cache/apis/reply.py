@@ -2,8 +2,10 @@
 
 import base64
 import json
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from zlib import crc32
 
 from pydantic import Field
 
@@ -12,8 +14,10 @@ from butfor.cache.call import Frozen
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream"
 LINES_TYPE = "application/x-ndjson"
+FRAMES_TYPE = "application/vnd.amazon.eventstream"
 
-_DATA = "data:"
+_PRELUDE_BYTES = 12
+_TEXT_HEADER = 7
 
 
 class Reply(Frozen):
@@ -37,13 +41,24 @@ class Reply(Frozen):
     @property
     def content(self) -> bytes:
         """The body as bytes."""
-        return base64.b64decode(self.body) if self.base64 else self.body.encode()
+        return base64.b64decode(self.body) if self.base64 else self.body.encode(errors="surrogatepass")
 
     @property
     def streamed(self) -> bool:
-        """Whether the body is a stream of events."""
+        """Whether the body is a stream of events; servers say so, and where they do not, the body does."""
         kind = self.headers.get("content-type", "")
-        return kind.startswith(("text/event-stream", "application/x-ndjson"))
+        if kind.startswith((SSE_TYPE, LINES_TYPE, FRAMES_TYPE)):
+            return True
+        return not kind.startswith(JSON_TYPE) and self._looks_like_events
+
+    @property
+    def closed(self) -> bool:
+        """Whether a stream of server-sent events came to the mark of its end."""
+        return "data: [DONE]" in self.body or "data:[DONE]" in self.body
+
+    @property
+    def _looks_like_events(self) -> bool:
+        return self.body.lstrip().startswith(("data:", "event:", ":"))
 
     def values(self) -> list[Any]:
         """The JSON values of the body: of each event of a stream, else the one.
@@ -51,12 +66,16 @@ class Reply(Frozen):
         Raises:
             ValueError: the body is not JSON.
         """
-        if not self.streamed:
-            return [json.loads(self.body)]
-        if self.headers["content-type"].startswith(LINES_TYPE):
+        kind = self.headers.get("content-type", "")
+        if kind.startswith(FRAMES_TYPE):
+            return [json.loads(payload) for payload in _payloads(self.content) if payload]
+        if self.base64:
+            raise ValueError("the body is no text")
+        if self._looks_like_events:
+            return list(_events(self.body))
+        if kind.startswith(LINES_TYPE) or (self.streamed and "\n" in self.body.strip()):
             return [json.loads(line) for line in self.body.splitlines() if line.strip()]
-        data = (_event_data(event) for event in self.body.replace("\r\n", "\n").split("\n\n"))
-        return [json.loads(text) for text in data if text and text != "[DONE]"]
+        return [json.loads(self.body)]
 
 
 def json_reply(value: object) -> Reply:
@@ -75,6 +94,39 @@ def events_reply(values: list[dict[str, Any]], *, named: bool, end: str = "") ->
     return Reply(headers={"content-type": SSE_TYPE}, body="".join(events) + end)
 
 
-def _event_data(event: str) -> str:
-    lines = (line.removeprefix(_DATA) for line in event.split("\n") if line.startswith(_DATA))
-    return "\n".join(line.removeprefix(" ") for line in lines)
+def frames_reply(events: Iterable[tuple[str, dict[str, Any]]]) -> Reply:
+    """Named values as Amazon's binary event stream."""
+    content = b"".join(_frame(name, json.dumps(value).encode()) for name, value in events)
+    return Reply(headers={"content-type": FRAMES_TYPE}, body=base64.b64encode(content).decode(), base64=True)
+
+
+def _events(body: str) -> Iterator[Any]:
+    """The JSON of each server-sent event; comments, empty events and `[DONE]` are passed over."""
+    for event in body.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
+        lines = [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
+        text = "\n".join(lines)
+        if text.strip() and text.strip() != "[DONE]":
+            yield json.loads(text)
+
+
+def _payloads(content: bytes) -> Iterator[bytes]:
+    """The payloads of an event stream's frames; a frame that was cut short ends it."""
+    at = 0
+    while at + _PRELUDE_BYTES <= len(content):
+        total, headers = struct.unpack_from(">II", content, at)
+        if total < _PRELUDE_BYTES + headers + 4 or at + total > len(content):
+            return
+        yield content[at + _PRELUDE_BYTES + headers : at + total - 4]
+        at += total
+
+
+def _frame(name: str, payload: bytes) -> bytes:
+    fields = {":event-type": name, ":content-type": JSON_TYPE, ":message-type": "event"}
+    headers = b"".join(
+        struct.pack(">B", len(key)) + key.encode() + struct.pack(">BH", _TEXT_HEADER, len(value)) + value.encode()
+        for key, value in fields.items()
+    )
+    total = _PRELUDE_BYTES + len(headers) + len(payload) + 4
+    prelude = struct.pack(">II", total, len(headers))
+    whole = prelude + struct.pack(">I", crc32(prelude)) + headers + payload
+    return whole + struct.pack(">I", crc32(whole))

@@ -6,36 +6,91 @@ from typing import Any
 
 from butfor.cache.call import Call, Completion, Message, ToolCall, Usage
 
-from .common import Body, make_call, message, tool, tool_call, without
+from .common import (
+    Body,
+    make_call,
+    message,
+    own_params,
+    parts_of,
+    portable_params,
+    text_in,
+    text_of,
+    tokens,
+    tool,
+    tool_call,
+    tool_settings,
+    wire_of,
+    without,
+)
 from .reply import Reply, events_reply, json_reply
 
 NAME = "responses"
 PATH = re.compile(r"/responses$")
 
+SERVICE = "https://api.openai.com/v1"
+KEY = "OPENAI_API_KEY"
+
 _RENAMED = {"max_output_tokens": "max_tokens"}
+_SENT = {
+    "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens", "temperature": "temperature",
+    "top_p": "top_p", "tool_choice": "tool_choice", "parallel_tool_calls": "parallel_tool_calls",
+}  # fmt: skip
+_CALLS = ("function_call", "custom_tool_call")
+
+
+def asks(body: Body) -> bool:
+    """Whether a body is a request of this API."""
+    given = body.get("input")
+    listed = isinstance(given, list) and all(isinstance(item, dict) for item in given)
+    return isinstance(body.get("model"), str) and (isinstance(given, str) or listed)
 
 
 def call(body: Body) -> Call:
     """The call of a request; its input alone, where it goes on from a response that is not inlined."""
     instructions = body.get("instructions")
     system = [message("system", instructions)] if instructions else []
-    listed = (t for t in body.get("tools") or ())
+    listed = [t for t in body.get("tools") or () if isinstance(t, dict)]
     tools = [tool(t.get("name") or t.get("type"), t.get("description"), t.get("parameters")) for t in listed]
     rest = without(body, "input", "model", "tools", "instructions", "include")
     rest = {_RENAMED.get(key, key): value for key, value in rest.items()}
-    return make_call("openai", NAME, body, [*system, *messages(items(body))], tools, rest)
+    settings = tool_settings(listed, "parameters")
+    return make_call("openai", NAME, body, [*system, *messages(items(body))], tools, {**rest, **settings})
+
+
+def path(model: str, *, stream: bool = False) -> str:
+    """Where a request is sent, below the service's address."""
+    del model, stream
+    return "/responses"
+
+
+def request(asked: Call, model: str) -> dict[str, Any]:
+    """The request that asks a model; an answer is never streamed, and no conversation is kept on the server."""
+    given = portable_params(asked)
+    params = {new: given[old] for old, new in _SENT.items() if old in given}
+    if "response_format" in given:
+        params["text"] = {"format": _format(given["response_format"])}
+    if "reasoning_effort" in given:
+        params["reasoning"] = {"effort": given["reasoning_effort"]}
+    listed = [{"type": "function", "strict": False, **t.model_dump(mode="json")} for t in asked.tools]
+    own = without(own_params(asked, NAME), "previous_response_id", "conversation", "background")
+    body = {"model": model, "input": written(asked.messages), "store": False, **params, **own}
+    return {**body, "tools": listed} if listed else body
 
 
 def completion(values: list[Any]) -> Completion:
     """The answer in a body, or in the last event of a stream."""
     body = response(values)
     text, calls = _said(body["output"])
-    usage = body.get("usage")
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=tuple(calls)),
-        usage=usage and Usage(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"]),
+        usage=tokens(body.get("usage"), ("input_tokens", "output_tokens")),
         finish_reason=body.get("status"),
     )
+
+
+def finished(values: list[Any]) -> bool:
+    """Whether a stream came to its end."""
+    return any(str(v.get("type", "")).rpartition(".")[2] in ("completed", "incomplete", "failed") for v in values)
 
 
 def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
@@ -67,7 +122,25 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
             "output_tokens_details": {"reasoning_tokens": 0},
         },
     }
-    return events_reply(_events(whole, output), named=True) if body.get("stream") else json_reply(whole)
+    return _sent(whole, body)
+
+
+def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
+    """The recorded response with another text or other arguments; its reasoning items and its ids stay."""
+    old = dict(response(values))
+    kept = [i for i in old["output"] if i.get("type") not in ("message", *_CALLS)]
+    said_before: Body = next((i for i in old["output"] if i.get("type") == "message"), {})
+    called = [i for i in old["output"] if i.get("type") in _CALLS]
+    fresh = _output(answer.message, str(old.get("id", "")).removeprefix("resp_"))
+    output = [*kept]
+    for item in fresh:
+        if item["type"] == "message":
+            output.append({**item, **({"id": said_before["id"]} if said_before.get("id") else {})})
+            continue
+        before = called.pop(0) if called else {}
+        same = before.get("name") == item["name"] and before.get("type") == "function_call"
+        output.append({**before, "arguments": item["arguments"], "status": "completed"} if same else item)
+    return _sent({**old, "status": "completed", "output": output}, body)
 
 
 def items(body: Body) -> list[Body]:
@@ -75,13 +148,34 @@ def items(body: Body) -> list[Body]:
     given = body.get("input")
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
-    return list(given or ())
+    return [item for item in given or () if isinstance(item, dict)]
 
 
 def response(values: list[Any]) -> Body:
-    """The whole response: the body itself, or what the closing event of a stream holds."""
-    whole = (v.get("response", v) for v in reversed(values))
-    return next(body for body in whole if body.get("output"))
+    """The whole response: the body itself, or what the closing event of a stream holds.
+
+    Raises:
+        ValueError: it is an error, or nothing that this API answers.
+    """
+    found = [v for v in values if isinstance(v, dict)]
+    for value in reversed(found):
+        if value.get("type") == "error" or value.get("error"):
+            raise ValueError(f"an error in the answer: {value.get('error') or value.get('message')}")
+        body = value.get("response", value)
+        if isinstance(body, dict) and body.get("status") == "failed":
+            raise ValueError(f"an error in the answer: {body.get('error')}")
+        if (
+            isinstance(body, dict)
+            and isinstance(body.get("output"), list)
+            and (body["output"] or "response" not in value)
+        ):
+            return body
+    output = [v["item"] for v in found if v.get("type") == "response.output_item.done"]
+    text = "".join(v.get("delta") or "" for v in found if v.get("type") == "response.output_text.delta")
+    if not output and not text:
+        raise ValueError("no output")
+    said = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
+    return {"output": output or said, "status": "incomplete"}
 
 
 def inlined(body: Body, before: Iterable[Body]) -> dict[str, Any]:
@@ -104,27 +198,68 @@ def messages(listed: Iterable[Body]) -> list[Message]:
     return found
 
 
+def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
+    """Messages as items of an input."""
+    found: list[dict[str, Any]] = []
+    for m in listed:
+        if m.role == "tool":
+            found.append({"type": "function_call_output", "call_id": m.tool_call_id or "", "output": text_of(m)})
+            continue
+        own = wire_of(m)
+        if own.get("api") == NAME:
+            found.append(own["item"])
+        kind = "output_text" if m.role == "assistant" else "input_text"
+        parts = [_written_part(part, kind) for part in parts_of(m)]
+        if parts:
+            found.append({"type": "message", "role": m.role, "content": parts})
+        found += [
+            {"type": "function_call", "call_id": c.id, "name": c.name, "arguments": c.arguments} for c in m.tool_calls
+        ]
+    return found
+
+
+def _written_part(part: Body, kind: str) -> dict[str, Any]:
+    if part["type"] == "image_url":
+        return {"type": "input_image", "image_url": part["image_url"]["url"]}
+    return {"type": kind, "text": part["text"]}
+
+
+def _format(value: Any) -> Any:
+    """A Chat Completions `response_format` in this API's form: the schema stands at its top."""
+    if isinstance(value, dict) and value.get("type") == "json_schema":
+        return {"type": "json_schema", **(value.get("json_schema") or {})}
+    return value
+
+
 def _message(item: Body) -> Message:
     kind = item.get("type") or "message"
-    if kind in ("function_call", "custom_tool_call"):
+    if kind in _CALLS:
         called = tool_call(item.get("call_id"), item.get("name"), item.get("arguments", item.get("input")))
         return message("assistant", None, tool_calls=(called,))
     if kind in ("function_call_output", "custom_tool_call_output"):
         return message("tool", item.get("output"), tool_call_id=item.get("call_id"))
     if kind == "message":
         return message(item.get("role"), item.get("content"))
-    return message("assistant", [item])
+    return message("assistant", None, wire={"api": NAME, "item": without(item, "id", "status")})
 
 
-def _said(output: Iterable[Body]) -> tuple[str, list[ToolCall]]:
+def _said(output: Iterable[Any]) -> tuple[str, list[ToolCall]]:
     text: list[str] = []
     calls: list[ToolCall] = []
-    for item in output:
+    for item in (i for i in output if isinstance(i, dict)):
         if item.get("type") == "message":
-            text.extend(p.get("text") or p.get("refusal") or "" for p in item.get("content") or ())
-        elif item.get("type") in ("function_call", "custom_tool_call"):
+            content = item.get("content")
+            text.extend(map(text_in, content) if isinstance(content, list) else [text_in(content)])
+        elif item.get("type") in _CALLS:
             calls.extend(_message(item).tool_calls)
     return "\n".join(text), calls
+
+
+def _sent(whole: Body, asked: Body) -> Reply:
+    """A whole response in the form that a request asks for."""
+    if not asked.get("stream"):
+        return json_reply(whole)
+    return events_reply(_events(dict(whole), list(whole["output"])), named=True)
 
 
 def _output(m: Message, seed: str) -> list[dict[str, Any]]:
@@ -155,15 +290,17 @@ def _events(whole: dict[str, Any], output: list[dict[str, Any]]) -> list[dict[st
     add("created", response=started)
     add("in_progress", response=started)
     for n, item in enumerate(output):
-        at = {"item_id": item["id"], "output_index": n}
+        at = {"item_id": item.get("id", ""), "output_index": n}
         if item["type"] == "message":
             part = item["content"][0]
-            text = part["text"]
+            text = text_in(part)
             add("output_item.added", output_index=n, item={**item, "status": "in_progress", "content": []})
             add("content_part.added", **at, content_index=0, part={**part, "text": ""})
             add("output_text.delta", **at, content_index=0, delta=text, logprobs=[])
             add("output_text.done", **at, content_index=0, text=text, logprobs=[])
             add("content_part.done", **at, content_index=0, part=part)
+        elif item["type"] not in _CALLS:
+            add("output_item.added", output_index=n, item=item)
         else:
             add("output_item.added", output_index=n, item={**item, "status": "in_progress", "arguments": ""})
             add("function_call_arguments.delta", **at, delta=item["arguments"])

@@ -9,6 +9,7 @@ _VOLATILE = re.compile(
     r"(?P<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b)"
     r"|(?P<time>\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)"
     r"|(?P<datetime>datetime\.datetime\((?:[^()]|\([^()]*\))*\))"
+    r"|(?P<temporary>(?<=[/\\])tmp[a-z0-9_]{8}\b)"
     r"|(?P<address>\b0x[0-9a-fA-F]{6,16}\b)"
 )
 

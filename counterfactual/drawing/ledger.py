@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Callable
-from hashlib import sha256
 from typing import NamedTuple
 
 from butfor.cache.call import Call, Completion
@@ -39,7 +38,7 @@ class Ledger:
 
     def note(self, player: Player, call: Call, completion: Completion) -> None:
         """Keep one question and its answer."""
-        said = sha256(completion.message._canonical.encode()).digest()
+        said = completion.message._digest
         with self._lock:
             answers = self._answers.setdefault((player, call.content_key), set())
             answers.add(said)

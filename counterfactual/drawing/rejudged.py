@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from butfor.counterfactual.judge import Judge, JudgesAgain
+
 from .arms import Growing
 from .runs import Runs
-from butfor.counterfactual.judge import Judge, JudgesAgain
 
 _AGAIN = 4
 """Further judgements of one answer, at most; the majority of all five counts."""

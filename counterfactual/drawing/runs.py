@@ -129,8 +129,8 @@ class Runs:
 
 def spelled(edits: Edits, models: Mapping[str, str] | None, player: str) -> str:
     """The name of an arm."""
-    redraw = sorted(edits.redraw)
-    return f"{sorted(edits.answers.items())}{redraw}{sorted(edits.instructions.items())}{sorted((models or {}).items())}{player}"
+    parts = (edits.answers.items(), edits.redraw, edits.instructions.items(), (models or {}).items())
+    return f"{[sorted(part) for part in parts]}{player}"
 
 
 def signature(trace: Trace) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from butfor.cache.errors import CallError
 
 
-class Stopped(CallError):
+class Stopped(CallError):  # noqa: N818 - it says what happened
     """A run was given up, because another one of the same batch failed or the person stopped it."""
 
 

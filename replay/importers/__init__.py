@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from butfor.cache.errors import LogFormatError, TraceError, UnknownFormat
+from butfor.cache.errors import LogFormatError, PluginError, TraceError, UnknownFormat
+from butfor.cache.plugin import installed, resolve
 from butfor.replay.reading.archive import is_archive, read_archive
 from butfor.replay.reading.fields import parse_json, parse_records
 from butfor.replay.reading.several import ManyRuns, pick
@@ -29,6 +30,9 @@ from . import (
     smolagents,
     who_and_when,
 )
+from .benchmarks import mast_repository, tau_bench
+from .coding import atif, claude_code, codex, openhands, swe_agent
+from .platforms import adk, crewai_events, ui_messages
 
 __all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
 
@@ -58,6 +62,16 @@ class Importer(Protocol):
 IMPORTERS: dict[str, Importer] = {
     "inspect": inspect_eval,
     "butfor": native,
+    "claude-code": claude_code,
+    "codex": codex,
+    "atif": atif,
+    "swe-agent": swe_agent,
+    "openhands": openhands,
+    "tau-bench": tau_bench,
+    "mast-repository": mast_repository,
+    "adk": adk,
+    "crewai-events": crewai_events,
+    "ui-messages": ui_messages,
     "who-and-when": who_and_when,
     "program": program_calls,
     "autogen": autogen,
@@ -169,19 +183,21 @@ def _file_and_run(path: Path) -> tuple[Path, str | None]:
 
 
 def _importer(format: str) -> Importer:  # noqa: A002
-    if format not in IMPORTERS:
-        raise UnknownFormat(f"no importer is called {format!r}; there are {', '.join(IMPORTERS)}")
-    return IMPORTERS[format]
+    try:
+        return resolve("importer", format, IMPORTERS)
+    except PluginError as error:
+        raise UnknownFormat(str(error)) from None
 
 
 def _recognise(text: str, name: str) -> Importer:
     head = text[:_SNIFFED_CHARACTERS]
     if not head.strip():
         raise LogFormatError(f"{name}: the file is empty")
-    for importer in IMPORTERS.values():
+    known: tuple[Importer, ...] = (*IMPORTERS.values(), *installed("importer"))
+    for importer in known:
         if importer.sniff(head):
             return importer
     if head.lstrip()[0] in "{[":
         parse_records(text, name=name)
-    known = ", ".join(IMPORTERS)
-    raise UnknownFormat(f"{name}: not a log that butfor knows ({known}); name its format with --format")
+    names = ", ".join(IMPORTERS)
+    raise UnknownFormat(f"{name}: not a log that butfor knows ({names}); name its format with format=")

@@ -6,7 +6,7 @@ from butfor.replay.trace import Ended, Trace
 
 def sniff(head: str) -> bool:
     """Whether a file that begins like this is one."""
-    return head.startswith(('{"kind": "llm", "agent"', '{"kind": "tool", "name"')) and '"started": ' in head
+    return head.startswith(('{"kind": "llm", "agent"', '{"kind": "tool", "name"', '{"kind": "world", "environment"'))
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -17,7 +17,7 @@ def load(text: str, *, name: str) -> Trace:
     """
     from butfor.replay.program.acts import read_entries, recorded_acts, to_trace  # it needs this package itself
 
-    entries, _ = read_entries(text, name=name)
+    entries = read_entries(text, name=name).entries
     try:
         return to_trace(recorded_acts(entries), name=name, ended=Ended(status=1, partial=True))
     except ProgramFailed as error:

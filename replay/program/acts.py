@@ -4,15 +4,18 @@ steps linked.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from butfor.cache.apis import Body, Dialect, dialect_of, heard, parsed, responses
+from butfor.cache.apis import UNREADABLE, Body, Codec, codec_at, heard, parsed, recognise, responses
 from butfor.cache.apis.reply import JSON_TYPE, Reply
 from butfor.cache.apis.stable import stable_call, stable_text
-from butfor.cache.call import Call, Completion, Message, Origin, ToolCall
+from butfor.cache.call import Call, Completion, Message, Origin, ToolCall, whole
 from butfor.cache.errors import LogFormatError, ProgramFailed
+from butfor.replay.inside.asked import CANCELLED
+from butfor.replay.inside.tape import as_text
 from butfor.replay.reading.assemble import assemble
 from butfor.replay.reading.messages import question_to_tool
 from butfor.replay.trace import Ended, Read, Step, Trace
@@ -23,9 +26,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NO_CALL = (
-    "{name}: the program asked no model that could be seen. Seen are clients on httpx and httpx2 (openai, "
-    "anthropic, ollama, LiteLLM and what is built on them) in Python processes that load sitecustomize (not "
-    "python -I, -S or -E); "
+    "{name}: the program asked no model that could be seen. Seen are clients on httpx, httpx2, requests, urllib3, "
+    "aiohttp and urllib (openai, anthropic, ollama, LiteLLM, boto3 and what is built on them) in Python processes that "
+    "load sitecustomize (not python -I, -S or -E); "
     "for anything else, use a proxy: butfor record --proxy"
 )
 
@@ -71,12 +74,21 @@ class Conversations:
         self._items[str(whole.get("id"))] = (*responses.items(body), *whole["output"])
 
 
+def cancelled(reply: Reply) -> bool:
+    """Whether the program gave the call up itself, so that it is no failure that a client would try again."""
+    return (reply.broken or "").partition(":")[0] in CANCELLED
+
+
 class Entries(NamedTuple):
     """The lines of a recording."""
 
     entries: list[dict[str, Any]]
     partial: bool
     """Whether a line was cut short."""
+    environment: dict[str, str | None]
+    """Variables that the program's own code read."""
+    unseen: dict[str, int]
+    """Connections past the clients that are seen, by `HOST:PORT`."""
 
 
 def read_entries(text: str, *, name: str) -> Entries:
@@ -85,17 +97,24 @@ def read_entries(text: str, *, name: str) -> Entries:
     Raises:
         LogFormatError: the file is no recording.
     """
-    entries, partial = [], bool(text) and not text.endswith("\n")
+    entries: list[dict[str, Any]] = []
+    environment: dict[str, str | None] = {}
+    unseen: Counter[str] = Counter()
+    partial = bool(text) and not text.endswith("\n")
     for line in text.splitlines():
         try:
-            entry = json.loads(line) if line.strip() else None
+            entry = whole(json.loads(line)) if line.strip() else None
         except ValueError:
             partial = True
             continue
-        if not isinstance(entry, dict) or entry.get("kind") not in ("llm", "tool"):
+        if not isinstance(entry, dict) or entry.get("kind") not in ("llm", "tool", "world"):
             raise LogFormatError(f"{name}: holds a line that is no recorded call")
-        entries.append(entry)
-    return Entries(entries, partial)
+        if entry["kind"] == "world":
+            environment.update(entry.get("environment", {}))
+            unseen.update([entry["unseen"]] if "unseen" in entry else [])
+        else:
+            entries.append(entry)
+    return Entries(entries, partial, environment, dict(unseen))
 
 
 def recorded_acts(entries: Iterable[dict[str, Any]]) -> list[Act]:
@@ -117,7 +136,7 @@ def recorded_acts(entries: Iterable[dict[str, Any]]) -> list[Act]:
         else:
             position = len(acts)
             acts.append(act)
-        if act.reply.failed:
+        if act.reply.failed and not cancelled(act.reply):
             failed.setdefault(key, []).append(position)
     return acts
 
@@ -256,24 +275,45 @@ def seed_of(call: Call, text: str) -> str:
     return sha256(call.content_key + text.encode(errors="surrogatepass")).hexdigest()[:24]
 
 
-def request_of(dialect: Dialect, text: str, path: str) -> Body:
-    """The body of a request.
+def text_of(body: bytes) -> str:
+    """A request's body as the tape has it."""
+    return str(as_text("body", body)["body"])
+
+
+class Question(NamedTuple):
+    """A request as it is understood."""
+
+    codec: Codec
+    call: Call
+    body: Body
+    """Its conversation in it, where a server keeps that; empty where the request cannot be read."""
+    changed: bool = False
+    """Whether the body is another one than the program sent."""
+
+
+def question(path: str, request: str, conversations: Conversations) -> Question:
+    """What a request asks; one that cannot be read is a question in its own words, which is lost to nobody.
 
     Raises:
-        LogFormatError: it is no JSON object, so no model could have been asked.
+        LogFormatError: nobody answers at the path.
     """
+    codec = codec_at(path)
+    if codec is None:
+        raise LogFormatError(f"a recorded request went to {path}, which is no model's")
     try:
-        return parsed(text)
-    except ValueError as error:
-        raise LogFormatError(f"a request to {path} ({dialect.NAME}) cannot be read: {error}") from None
+        own = whole(parsed(request))
+        codec, found = recognise(path, own) or (codec, own)
+        body = conversations.inlined(found)
+        return Question(codec, codec.call(body), body, body is not found)
+    except UNREADABLE:
+        asked = Message(role="user", content=request)
+        call = Call(model=f"{codec.NAME}:", messages=(asked,), params={"wire": {"api": codec.NAME}})
+        return Question(codec, call, {})
 
 
 def _llm_act(entry: dict[str, Any], conversations: Conversations) -> Act:
-    dialect = dialect_of(entry["path"])
-    if dialect is None:
-        raise LogFormatError(f"a recorded request went to {entry['path']}, which is no model's")
-    body = conversations.inlined(request_of(dialect, entry["request"], entry["path"]))
-    call = dialect.call(body)
+    asked = question(entry["path"], entry["request"], conversations)
+    codec = asked.codec
     reply = Reply(
         status=entry["status"],
         headers=entry.get("headers", {}),
@@ -281,9 +321,9 @@ def _llm_act(entry: dict[str, Any], conversations: Conversations) -> Act:
         base64=entry.get("body_base64", False),
         broken=entry.get("broken"),
     )
-    if dialect is responses:
-        conversations.learn(body, reply)
-    return llm_act(entry, call, heard(dialect, reply), reply, ended=entry["ended"])._replace(origin="recorded")
+    if codec is responses:
+        conversations.learn(asked.body, reply)
+    return llm_act(entry, asked.call, heard(codec, reply), reply, ended=entry["ended"])._replace(origin="recorded")
 
 
 def _step(act: Act, composite: bool) -> Step:

@@ -3,25 +3,23 @@ socket.
 """
 
 import contextlib
-import contextvars
 import json
 import os
 import re
+import select
 import shutil
 import socketserver
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
-from butfor.cache.apis import GARBAGE, Body, Dialect, dialect_of, heard, responses
+from butfor.cache.apis import Codec, heard, responses, rewritten
 from butfor.cache.apis.reply import JSON_TYPE, Reply
-from butfor.cache.apis.stable import stable_call
-from butfor.cache.call import Call, Completion, Message, ToolCall
-from butfor.cache.errors import ProviderError, ReplayError
+from butfor.cache.call import Call, Completion, Message, ToolCall, whole
+from butfor.cache.errors import ReplayError
 from butfor.cache.provider import Provider
 from butfor.replay.inside.line import frame, read_frame
 from butfor.replay.replayed import Recording
@@ -30,125 +28,44 @@ from butfor.replay.trace import Step, Trace
 from .acts import (
     Act,
     Conversations,
+    cancelled,
     fingerprint,
     llm_act,
     output_text,
-    request_of,
+    question,
     seed_of,
-    tool_completion,
+    text_of,
     tool_question,
 )
+from .exchange import Exchange, Line
+from .turns import Turns
 
-_ATTEMPTS = 3
-_LONGEST_WAIT_SECONDS = 30.0
 _PATIENCE_SECONDS = 10.0
-_AGAIN = frozenset({0, 408, 409, 429, 500, 502, 503, 504, 529})
+_ARRIVAL_SECONDS = 1.0
 _CALLED = re.compile(r"([\w.-]+)\((\{.*\})\)", re.DOTALL)
-
-_current: contextvars.ContextVar["Exchange"] = contextvars.ContextVar("butfor_exchange")
-
-
-def current() -> "Exchange":
-    """The call that this thread answers for a running program.
-
-    Raises:
-        ReplayError: it answers none.
-    """
-    try:
-        return _current.get()
-    except LookupError:
-        raise ReplayError("a program's own model was asked outside of a running program") from None
-
-
-class Exchange:
-    """One call of the program while it is being answered."""
-
-    def __init__(
-        self,
-        line: BinaryIO,
-        head: dict[str, Any],
-        call: Call,
-        *,
-        dialect: Dialect | None = None,
-        body: Body | None = None,
-        request: bytes = b"",
-        composite: bool = False,
-    ) -> None:
-        self.line = line
-        self.head = head
-        self.call = call
-        """As the program asked it, nothing replaced."""
-        self.asked = stable_call(call)
-        self.dialect = dialect
-        """`None` for a tool."""
-        self.body = body or {}
-        """The request's, its conversation in it."""
-        self.composite = composite
-        self.turn: threading.Event | None = None
-        """Set when the identical call that came before this one has been counted."""
-        self.counted = threading.Event()
-        self._request = request
-        """The request to send where the program's own cannot be sent as it is; empty where it can."""
-
-    def live(self) -> Completion:
-        """Let the program ask its own model, or run its own tool, and hear what comes back.
-
-        Raises:
-            ProviderError: three attempts failed.
-        """
-        self.counted.set()
-        return self._ran() if self.dialect is None else self._sent(self.dialect)
-
-    def _sent(self, dialect: Dialect) -> Completion:
-        do: dict[str, Any] = {"do": "live"}
-        for attempt in range(_ATTEMPTS):
-            self.line.write(frame(do, self._request))
-            said, body = read_frame(self.line)
-            reply = _reply(said, body)
-            found = heard(dialect, reply)
-            if found.finish_reason != GARBAGE:
-                return found
-            if reply.status not in _AGAIN:
-                break
-            do = {"do": "wait", "seconds": _pause(reply, attempt)}
-        what = reply.broken or f"{reply.status}: {' '.join(reply.body.split())[:300]}"
-        raise ProviderError(
-            f"{self.call.agent} ({self.call.model}) was asked live at "
-            f"{self.head['host']}:{self.head['port']}, and answered {what}; correct that, or let "
-            "another model answer (--swap AGENT=provider:model)"
-        )
-
-    def _ran(self) -> Completion:
-        self.line.write(frame({"do": "run"}, b""))
-        _, told = read_frame(self.line)
-        return tool_completion(Reply(headers={"content-type": JSON_TYPE}, body=told.decode()))
-
-
-class Own:
-    """The provider that lets the running program ask its own model or run its own tool."""
-
-    def complete(self, call: Call) -> Completion:
-        """Answer the call that this thread is on, as the program would have had it answered."""
-        del call
-        return current().live()
 
 
 class Answering:
     """Answers a program's calls until it is left; one instance serves one run.
 
+    With `hold`, answers keep the order in which they came when they were recorded, until something was changed.
     The first error ends the run: it is kept in `error`, every further call is refused, and `failed` is set.
     """
 
-    def __init__(self, trace: Trace, recording: Recording, provider: Provider) -> None:
+    def __init__(self, trace: Trace, recording: Recording, provider: Provider, *, hold: bool = True) -> None:
         self.acts: list[Act] = []
         self.error: BaseException | None = None
         self.failed = threading.Event()
         self._provider = provider
-        self._steps = {id(entry.completion): trace.steps[entry.step] for entry in recording.recorded}
+        self._steps = trace.steps
         self._asked: dict[bytes, list[Step]] = {}
         for entry in recording.recorded:
             self._asked.setdefault(entry.call.content_key, []).append(trace.steps[entry.step])
+        self._ignore = trace.world.ignore if trace.world else ()
         self._composites = {step.agent for step in trace.steps if step.composite}
+        self._turns = Turns([trace.steps[entry.step] for entry in recording.recorded])
+        if not hold:
+            self._turns.free()
         self._conversations = Conversations()
         self._failures: dict[bytes, Reply] = {}
         self._last: dict[bytes, threading.Event] = {}
@@ -171,13 +88,14 @@ class Answering:
         self._server.server_close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def arrived(self, line: BinaryIO) -> Exchange | None:
+    def arrived(self, line: Line) -> Exchange | None:
         """The one call on a connection; identical calls keep the order in which they came.
 
         Several may be answered at once, and only the order tells them apart.
         """
         try:
             head, body = read_frame(line)
+            head = whole(head)
             if self.error is not None:
                 raise ReplayError("the run has failed already")
             exchange = self._tool_exchange(line, head) if head["kind"] == "tool" else self._exchange(line, head, body)
@@ -188,7 +106,7 @@ class Answering:
             return None
         key = exchange.asked.content_key
         exchange.turn = self._last.get(key)
-        self._last[key] = exchange.counted
+        self._last[key] = exchange.done
         return exchange
 
     def serve(self, exchange: Exchange) -> None:
@@ -196,70 +114,85 @@ class Answering:
         try:
             if exchange.turn is not None:
                 exchange.turn.wait()
-            self._tool(exchange) if exchange.dialect is None else self._model(exchange, exchange.dialect)
+            self._tool(exchange) if exchange.codec is None else self._model(exchange, exchange.codec)
         except (BrokenPipeError, ConnectionError):
             return  # the program is gone, or has given the call up
         except BaseException as error:
             self._fail(exchange.line, error)
         finally:
-            exchange.counted.set()
+            exchange.counted()
 
-    def _fail(self, line: BinaryIO, error: BaseException) -> None:
+    def _fail(self, line: Line, error: BaseException) -> None:
         with self._lock:
             self.error = self.error or error
         self.failed.set()
         with contextlib.suppress(OSError):
             line.write(frame({"do": "refuse", "why": str(error)}, b""))
 
-    def _exchange(self, line: BinaryIO, head: dict[str, Any], request: bytes) -> Exchange:
-        dialect = dialect_of(head["path"])
-        if dialect is None:
-            raise ReplayError(f"a request to {head['path']} is to no API that butfor knows")
-        own = request_of(dialect, request.decode(), head["path"])
-        body = self._conversations.inlined(own)
-        call = dialect.call(body)
-        call = call.model_copy(update={"agent": head.get("agent") or fingerprint(call)})
-        changed = b"" if body is own else json.dumps(body).encode()
-        return Exchange(line, head, call, dialect=dialect, body=body, request=changed)
+    def _exchange(self, line: Line, head: dict[str, Any], request: bytes) -> Exchange:
+        asked = question(head["path"], text_of(request), self._conversations)
+        call = asked.call.model_copy(update={"agent": head.get("agent") or fingerprint(asked.call)})
+        changed = json.dumps(asked.body).encode() if asked.changed else b""
+        return Exchange(line, head, call, codec=asked.codec, body=asked.body, request=changed, ignore=self._ignore)
 
-    def _tool_exchange(self, line: BinaryIO, head: dict[str, Any]) -> Exchange:
-        return Exchange(line, head, tool_question(head), composite=head["name"] in self._composites)
+    def _tool_exchange(self, line: Line, head: dict[str, Any]) -> Exchange:
+        composite = head["name"] in self._composites
+        return Exchange(line, head, tool_question(head), composite=composite, ignore=self._ignore)
 
-    def _model(self, exchange: Exchange, dialect: Dialect) -> None:
+    def _model(self, exchange: Exchange, codec: Codec) -> None:
         key = exchange.asked.content_key
         with self._lock:
             reply = self._failures.get(key)
+        step, again = None, reply is not None
         if reply is None:
             completion, step = self._complete(exchange)
-            reply = self._wire(exchange, dialect, completion, step)
+            reply = self._wire(exchange, codec, completion, step)
             if completion.raw is None:
-                completion = heard(dialect, reply).model_copy(update={"origin": completion.origin})
-            if dialect is responses:
+                completion = heard(codec, reply).model_copy(update={"origin": completion.origin})
+            if codec is responses:
                 self._conversations.learn(exchange.body, reply)
             act = llm_act(exchange.head, exchange.call, completion, reply, ended=time.time(), step=step)
             with self._lock:
                 self.acts.append(act)
-                if reply.failed:  # a client that tries again was told the same again when it was recorded
+                if reply.failed and not cancelled(
+                    reply
+                ):  # a client that tries again was told the same again when it was recorded
                     self._failures[key] = reply
         headers = dict(reply.headers) | ({"x-should-retry": "false"} if reply.failed else {})
         said = {"do": "answer", "status": reply.status, "headers": headers, "broken": reply.broken}
-        exchange.line.write(frame(said, reply.content))
+        if again:
+            return exchange.say(said, reply.content)
+        self._say(exchange, step, said, reply.content, wait=not cancelled(reply))
+        return None
 
     def _complete(self, exchange: Exchange) -> tuple[Completion, Step | None]:
         """The provider's answer, and the recorded step where it is that step's."""
-        token = _current.set(exchange)
         try:
             completion = self._provider.complete(exchange.asked)
         finally:
-            _current.reset(token)
-            exchange.counted.set()
-        step = self._steps.get(id(completion))
-        if completion.origin == "edited":
-            steps = self._asked.get(exchange.asked.content_key, ())
-            step = next((step for step in steps if step.output == completion.text), None)
+            exchange.counted()
+        step = None if completion.step is None else self._steps[completion.step]
+        if step is not None and completion.origin == "edited" and step.output != completion.text:
+            step = None
         return completion, step
 
-    def _wire(self, exchange: Exchange, dialect: Dialect, completion: Completion, step: Step | None) -> Reply:
+    def _say(
+        self, exchange: Exchange, step: Step | None, said: dict[str, Any], body: bytes, *, wait: bool = True
+    ) -> None:
+        """Give an answer when it is its turn; a step's has arrived when the program hangs up."""
+        if step is None:
+            self._turns.free()
+            return exchange.say(said, body)
+        if wait:
+            self._turns.wait(step, thread=not exchange.head.get("loop", True))
+        try:
+            exchange.say(said, body)
+            if wait:
+                exchange.hung_up(_ARRIVAL_SECONDS)
+        finally:
+            self._turns.arrived(step)
+
+    def _wire(self, exchange: Exchange, codec: Codec, completion: Completion, step: Step | None) -> Reply:
         if step is not None and step.reply is not None:
             return step.reply
         if completion.origin != "edited" and completion.raw is not None:
@@ -268,7 +201,12 @@ class Answering:
         seed = seed_of(asked, output_text(completion))
         recorded = self._asked.get(asked.content_key, ())
         ids = [call.id for old in recorded for call in old.tool_calls]
-        return dialect.reply(_as_said(completion, asked, seed, ids), exchange.body, seed=seed)
+        said = _as_said(completion, asked, seed, ids)
+        if completion.origin == "edited" and completion.step is not None:
+            old = self._steps[completion.step].reply
+            if old is not None and not old.failed:
+                return rewritten(codec, old, said, exchange.body, seed=seed)
+        return codec.reply(said, exchange.body, seed=seed)
 
     def _tool(self, exchange: Exchange) -> None:
         head = exchange.head
@@ -290,8 +228,7 @@ class Answering:
         )  # fmt: skip
         with self._lock:
             self.acts.append(act)
-        said = frame({"do": "yours"}, b"") if opaque else frame({"do": "result"}, reply.content)
-        exchange.line.write(said)
+        self._say(exchange, step, {"do": "yours" if opaque else "result"}, b"" if opaque else reply.content)
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -306,7 +243,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Read the call here, in the order of arrival, and answer it in a thread."""
         request.settimeout(_PATIENCE_SECONDS)
-        line = cast(BinaryIO, _Both(request))
+        line = cast(Line, _Both(request))
         exchange = self._answering.arrived(line)
         if exchange is None:
             line.close()
@@ -327,36 +264,24 @@ class _Both:
     """Both directions of a connection as one file."""
 
     def __init__(self, connection: Any) -> None:
+        self._connection = connection
         self._reader = connection.makefile("rb")
         self.readline, self.read = self._reader.readline, self._reader.read
         self.write = connection.sendall
+
+    def hung_up(self, seconds: float) -> None:
+        """Wait until the other side has closed."""
+        select.select([self._connection], [], [], seconds)
 
     def close(self) -> None:
         """Let go of it; the connection itself is closed by the server."""
         self._reader.close()
 
 
-def _reply(said: Mapping[str, Any], body: bytes) -> Reply:
-    try:
-        text, coded = body.decode(), False
-    except UnicodeDecodeError:
-        import base64
-
-        text, coded = base64.b64encode(body).decode(), True
-    headers = said.get("headers") or {}
-    return Reply(status=said["status"], headers=headers, body=text, base64=coded, broken=said.get("broken"))
-
-
 def _tool_reply(completion: Completion) -> Reply:
     if completion.raw is not None and completion.origin != "edited":
         return Reply.model_validate_json(completion.raw)
     return Reply(headers={"content-type": JSON_TYPE}, body=json.dumps({"result": completion.text}))
-
-
-def _pause(reply: Reply, attempt: int) -> float:
-    after = reply.headers.get("retry-after", "")
-    seconds = float(after) if after.replace(".", "", 1).isdigit() else 0.5 * 2**attempt
-    return min(seconds, _LONGEST_WAIT_SECONDS)
 
 
 def _as_said(completion: Completion, asked: Call, seed: str, ids: list[str]) -> Completion:

@@ -2,38 +2,33 @@
 
 import os
 import shutil
-import signal
-import site
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from butfor.cache.apis import heard, spoken_in
-from butfor.cache.apis.stable import stable_call
 from butfor.cache.errors import ProgramFailed
 from butfor.cache.provider import Offline, Provider
 from butfor.replay.replayed import Edits, Recorded, Recording, Replayed
 from butfor.replay.trace import Ended, Trace
+from butfor.replay.world import World
 
 from .acts import read_entries, recorded_acts, to_trace, tool_completion
 from .answering import Answering
+from .namespace import Closed, Doors, Namespace, address, available
+from .process import LARGEST_OUTPUT_BYTES, Ran, carry_out, stopped_by_signals
 from .proxy import Proxy
+from .same import pattern, recognised
+from .snapshot import put_back
+from .surroundings import Watch, given, held
+from .unseen import to_models
+from .workspace import Workspace, from_copy, injected
 
-_INJECTED = Path(__file__).parents[1] / "inside" / "start"
-_LINKED = frozenset({".git", ".venv", "venv", "node_modules", ".tox", ".nox"})
-_LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
-_LARGEST_COPY_BYTES = 500 * 2**20
-_LARGEST_OUTPUT_BYTES = 2 * 2**20
-_GRACE_SECONDS = 2.0
 _LAST_LINES = 8
 _TEST_SECONDS = 600.0
-_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 
 class Leavings(NamedTuple):
@@ -45,23 +40,16 @@ class Leavings(NamedTuple):
     """Pytest nodes, run in the working directory when the program has ended."""
 
 
-class _Ran(NamedTuple):
-    """How a process ended."""
-
-    status: int
-    output: str
-    errors: str
-    late: bool
-    """Whether it was ended because its time was over."""
-
-
 class Program:
     """The executor that runs the user's command again, every call of it answered by a provider.
 
-    Each run has a process, a home directory and a copy of the working directory of its own. `offline` forbids
-    it every connection that leaves the machine, and to the models' addresses besides. `timeout` is in
-    seconds. With `proxy` the calls come through a loopback server: for programs that are not Python, which
-    cannot be forbidden more.
+    Each run has a process, a home directory and a copy of the working directory of its own, at the directory's
+    own path where bubblewrap can be had. `offline` closes the network, but for the loopback addresses (`HOST:PORT`)
+    in `reach`; `closed` says what holds it. `timeout` is in seconds. With `proxy` the calls come through a loopback
+    server, for programs that are not Python. With `hold` the program finds the world that it was recorded in.
+
+    Raises:
+        ButforError: `reach` names no loopback address.
     """
 
     def __init__(
@@ -73,14 +61,25 @@ class Program:
         leavings: Leavings | None = None,
         offline: bool = False,
         proxy: bool = False,
+        reach: Sequence[str] = (),
+        hold: bool = True,
     ) -> None:
         self._proxy = proxy
+        self._hold = hold
         self._directory = (directory or Path.cwd()).absolute()
-        self._command = tuple(_from_copy(part, self._directory) for part in command)
+        self._command = tuple(command)
         self._timeout = timeout
         self._leavings = leavings or Leavings()
         self._offline = offline
+        self._reach = {text: address(text) for text in reach}
         self._recordings: dict[int, tuple[Trace, Recording]] = {}
+
+    @property
+    def closed(self) -> Closed:
+        """What keeps an offline run of it off the network."""
+        if available():
+            return "kernel"
+        return "not held" if self._proxy else "python"
 
     def recording(self, trace: Trace) -> Recording:
         """The calls of the recorded run, as the program is recognised by them; built once for a trace.
@@ -116,20 +115,14 @@ class Program:
 
     def _carried_out(self, trace: Trace, provider: Provider, *, offline: bool) -> Trace:
         recording = self.recording(trace)
+        if shutil.which(self._command[0], path=os.environ.get("PATH")) is None and "/" not in self._command[0]:
+            raise ProgramFailed(f"{self._command[0]} cannot be started: No such file or directory")
         with tempfile.TemporaryDirectory(prefix="butfor-run-", ignore_cleanup_errors=True) as folder:
-            work = Path(folder) / "work"
-            _copy(self._directory, work)
-            with Answering(trace, recording, provider) as answering, ExitStack() as stack:
-                environment = _environment(Path(folder) / "home")
-                if self._proxy:
-                    environment |= stack.enter_context(Proxy(socket=answering.socket)).environment
-                else:
-                    environment |= injected() | {
-                        "BUTFOR_MODE": "replay",
-                        "BUTFOR_SOCKET": answering.socket,
-                        "BUTFOR_OFFLINE": "1" if offline else "",
-                    }
-                ran = _carry_out(self._command, work, environment, timeout=self._timeout, stop=answering.failed)
+            work = Workspace(self._directory, Path(folder))
+            world = trace.world or World() if self._hold else World()
+            put_back(world, work.copy)
+            with Answering(trace, recording, provider, hold=self._hold) as answering:
+                ran, environment = self._ran(work, world, answering, offline=offline)
             if answering.error is not None:
                 raise answering.error
             if ran.late:
@@ -140,12 +133,43 @@ class Program:
                 raise ProgramFailed(
                     f"{_spelled(self._command)} ended with status {ran.status} and asked no model{_last(ran.errors)}"
                 )
-            ended = Ended(status=ran.status, output=ran.output, **_left(self._leavings, work, environment))
+            status = _status(ran.status, trace.ended)
+            ended = Ended(status=status, output=ran.output, **_left(self._leavings, work.copy, environment))
         steps = [act.step for act in answering.acts]
         if all(step is not None for step in steps) and len(steps) == len(recording.recorded):
             return trace.model_copy(update={"ended": ended})
         again = to_trace(answering.acts, name=trace.source.name, ended=ended, expected=trace.expected)
-        return again.model_copy(update={"task": trace.task, "team": trace.team})
+        return again.model_copy(update={"task": trace.task, "team": trace.team, "world": trace.world})
+
+    def _ran(self, work: Workspace, world: World, answering: Answering, *, offline: bool) -> tuple[Ran, dict[str, str]]:
+        """How the command ended, and the environment that it had."""
+        environment = work.environment(offline=offline, reach=tuple(self._reach)) | held(world, offline=offline)
+        for name in (name for name, value in world.environment.items() if value is None):
+            environment.pop(name, None)
+        with ExitStack() as stack:
+            doors = dict(self._reach)
+            if self._proxy:
+                proxy = stack.enter_context(Proxy(socket=answering.socket))
+                environment |= proxy.environment
+                doors[f"{proxy.address[0]}:{proxy.address[1]}"] = proxy.address
+            else:
+                environment |= injected() | {
+                    "BUTFOR_MODE": "replay",
+                    "BUTFOR_SOCKET": answering.socket,
+                    "BUTFOR_OFFLINE": "1" if offline else "",
+                }
+            if available():
+                view = Namespace(self._directory, work.copy, lent=work.lent, offline=offline)
+                opened = stack.enter_context(Doors(doors)) if offline else None
+                led = opened.sockets if opened else {}
+                command, at = view.wrapped(self._command, environment, doors=led), self._directory
+            else:
+                work.link()
+                command, at = [from_copy(part, self._directory) for part in self._command], work.copy
+                environment["PWD"] = str(work.copy)
+            stdin = stack.enter_context(given(world)).file if world.stdin is not None else None
+            ran = carry_out(command, at, environment, timeout=self._timeout, stop=answering.failed, stdin=stdin)
+        return ran, environment
 
 
 def record(
@@ -156,41 +180,55 @@ def record(
     timeout: float | None = None,
     leavings: Leavings | None = None,
     proxy: bool = False,
+    hold: bool = True,
+    ignore: Sequence[str] = (),
 ) -> Trace:
     """Run a command as it is, and record what it asks; what it prints goes where it always goes.
 
     `tape` is the file that calls are appended to while it runs; with `proxy`, they come through a loopback
-    server.
+    server. With `hold`, what the program finds around it is noted, so that replays find the same; `ignore` are
+    regular expressions of what will differ all the same.
 
     Raises:
         ProgramFailed: it could not be started, or it asked no model.
     """
+    for one in ignore:
+        pattern(one)
     tape.touch(mode=0o600)
+    directory = Path.cwd()
     with ExitStack() as stack:
         if proxy:
             ours = stack.enter_context(Proxy(tape=tape.absolute())).environment
         else:
             ours = injected() | {"BUTFOR_MODE": "record", "BUTFOR_TAPE": str(tape.absolute())}
-        environment = {**os.environ, **ours}
-        ran = _carry_out(command, Path.cwd(), environment, timeout=timeout, shown=True)
-    left = _left(leavings or Leavings(), Path.cwd(), environment)
-    ended = Ended(status=ran.status, output=ran.output, partial=ran.late, **left)
-    return from_tape(tape, name=name, ended=ended)
+        watch = stack.enter_context(Watch(directory, apart=tape.absolute())) if hold else None
+        environment = {**os.environ, **ours, **(watch.environment if watch else {})}
+        stop = stack.enter_context(stopped_by_signals())
+        stdin = watch.stdin if watch else None
+        ran = carry_out(command, directory, environment, timeout=timeout, stop=stop, shown=True, stdin=stdin)
+        world = (watch.world() if watch else World()).model_copy(update={"ignore": tuple(ignore)})
+    left = {} if ran.interrupted else _left(leavings or Leavings(), directory, environment)
+    ended = Ended(status=ran.status, output=ran.output, partial=ran.cut, **left)
+    return from_tape(tape, name=name, ended=ended, world=world)
 
 
-def from_tape(tape: Path, *, name: str, ended: Ended) -> Trace:
+def from_tape(tape: Path, *, name: str, ended: Ended, world: World | None = None) -> Trace:
     """The trace of the calls on a tape.
 
     Raises:
         ProgramFailed: there are none.
     """
-    entries, partial = read_entries(tape.read_text(encoding="utf-8"), name=tape.name)
-    partial = partial or ended.partial
-    return to_trace(recorded_acts(entries), name=name, ended=ended.model_copy(update={"partial": partial}))
+    read = read_entries(tape.read_text(encoding="utf-8"), name=tape.name)
+    partial = read.partial or ended.partial or bool(to_models(read))
+    trace = to_trace(recorded_acts(read.entries), name=name, ended=ended.model_copy(update={"partial": partial}))
+    if world is not None:
+        world = world.model_copy(update={"environment": read.environment, "unseen": read.unseen})
+    return trace.model_copy(update={"world": world})
 
 
 def _recording(trace: Trace) -> Recording:
     recorded = []
+    ignore = trace.world.ignore if trace.world else ()
     for step in trace.steps:
         if step.call is None or step.reply is None:
             continue
@@ -198,8 +236,8 @@ def _recording(trace: Trace) -> Recording:
             completion = tool_completion(step.reply)
         else:
             completion = heard(spoken_in(step.call), step.reply)
-        completion = completion.model_copy(update={"origin": "recorded"})
-        recorded.append(Recorded(step.index, stable_call(step.call), completion))
+        completion = completion.model_copy(update={"origin": "recorded", "step": step.index})
+        recorded.append(Recorded(step.index, recognised(step.call, ignore), completion))
     if not recorded:
         raise ProgramFailed(
             f"{trace.source.name or 'the run'} was not recorded from a program, so no program can be run "
@@ -209,150 +247,23 @@ def _recording(trace: Trace) -> Recording:
     return Recording(recorded)
 
 
-def _from_copy(part: str, directory: Path) -> str:
-    """A part of the command as it holds in a copy of the directory: a path that leads out of it becomes
-    absolute.
-    """
-    path = directory / part
-    if not part.startswith("..") or not path.exists() or path.resolve().is_relative_to(directory.resolve()):
-        return part
-    return str(path.resolve())
-
-
-def _copy(directory: Path, work: Path) -> None:
-    size = 0
-
-    def skip(folder: str, names: list[str]) -> set[str]:
-        nonlocal size
-        left = {n for n in names if n in _LEFT_OUT or n in _LINKED}
-        size += sum(_size(Path(folder) / n) for n in names if n not in left)
-        if size > _LARGEST_COPY_BYTES:
-            raise ProgramFailed(
-                f"{directory} holds more than {_LARGEST_COPY_BYTES >> 20} MB, too much to copy for every "
-                "run; start butfor in a folder that holds only what the program needs"
-            )
-        return left
-
-    shutil.copytree(directory, work, ignore=skip, symlinks=True, ignore_dangling_symlinks=True)
-    for name in _LINKED:
-        if (directory / name).is_dir():
-            (work / name).symlink_to(directory / name)
-
-
-def _size(path: Path) -> int:
-    return path.lstat().st_size if path.is_file() else 0
-
-
-def injected() -> dict[str, str]:
-    """The environment in which a Python program loads the interceptor when it starts."""
-    path = os.environ.get("PYTHONPATH")
-    return {
-        "PYTHONPATH": os.pathsep.join([str(_INJECTED), *([path] if path else [])]),
-        # the order of sets is no part of what is recorded, so it has to be the same every time
-        "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"),
-    }
-
-
-def _environment(home: Path) -> dict[str, str]:
-    folders = {
-        "XDG_DATA_HOME": "data",
-        "XDG_CONFIG_HOME": "config",
-        "XDG_STATE_HOME": "state",
-        "XDG_CACHE_HOME": "cache",
-    }
-    own = {name: home / f".{folder}" for name, folder in folders.items()}
-    for path in (home, *own.values()):
-        path.mkdir(parents=True)
-    user_packages = {"PYTHONUSERBASE": os.environ.get("PYTHONUSERBASE") or site.getuserbase()}
-    keys = {name: os.environ.get(name) or "none" for name in _KEYS}  # some clients do not start without one
-    kept = {name: str(path) for name, path in own.items()}
-    return {**os.environ, **user_packages, **keys, **kept, "HOME": str(home)}
-
-
-def _carry_out(
-    command: Sequence[str],
-    directory: Path,
-    environment: Mapping[str, str],
-    *,
-    timeout: float | None,
-    stop: threading.Event | None = None,
-    shown: bool = False,
-) -> _Ran:
-    """Run a command to its end, or until it is stopped or too slow; nothing it started is left running."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        streams: dict[str, int | IO[bytes]]
-        streams = {"stdout": subprocess.PIPE} if shown else {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
-        try:
-            process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
-                list(command), cwd=directory, env=dict(environment), start_new_session=not shown, **streams
-            )
-        except OSError as error:
-            raise ProgramFailed(f"{command[0]} cannot be started: {error.strerror or error}") from None
-        pump = threading.Thread(target=_pump, args=(process.stdout, out), daemon=True) if shown else None
-        if pump:
-            pump.start()
-        late = _wait(process, timeout, stop)
-        if not shown:
-            _end_group(process.pid)
-        if pump and process.stdout:
-            pump.join(_GRACE_SECONDS)  # something that the program left running may hold its output open
-            if not pump.is_alive():
-                process.stdout.close()
-        return _Ran(process.returncode, _text(out), _text(err), late)
-
-
-def _wait(process: "subprocess.Popen[bytes]", timeout: float | None, stop: threading.Event | None) -> bool:
-    """Wait for the end; whether the time limit came first."""
-    limit = None if timeout is None else time.monotonic() + timeout
-    pause = 0.002
-    while process.poll() is None:
-        over = limit is not None and time.monotonic() > limit
-        if over or (stop is not None and stop.is_set()):
-            process.terminate()
-            try:
-                process.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            return over
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
-    return False
-
-
-def _end_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def _pump(source: IO[bytes], out: IO[bytes]) -> None:
-    """Show what a program prints, and keep it."""
-    while chunk := source.read1(65_536):  # type: ignore[attr-defined]
-        out.write(chunk)
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
-
-
-def _text(file: IO[bytes]) -> str:
-    file.flush()
-    file.seek(0)
-    return file.read(_LARGEST_OUTPUT_BYTES).decode(errors="backslashreplace")
-
-
 def _left(leavings: Leavings, work: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     files = {}
     for name in leavings.files:
         path = work / name
         if path.is_file():
-            files[name] = path.read_bytes()[:_LARGEST_OUTPUT_BYTES].decode(errors="backslashreplace")
+            files[name] = path.read_bytes()[:LARGEST_OUTPUT_BYTES].decode(errors="backslashreplace")
     plain = {k: v for k, v in environment.items() if not k.startswith("BUTFOR_")}
     tests = {}
     for node in leavings.tests:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", node]
-        tests[node] = _carry_out(command, work, plain, timeout=_TEST_SECONDS).status == 0
+        tests[node] = carry_out(command, work, plain, timeout=_TEST_SECONDS).status == 0
     return {"files": files, "tests": tests}
+
+
+def _status(status: int, recorded: Ended | None) -> int:
+    """An exit status, where bubblewrap tells a signal as 128 and its number."""
+    return -(status - 128) if recorded and recorded.status == 128 - status else status
 
 
 def _last(errors: str) -> str:

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from butfor.replay.inside.asked import KEPT_HEADERS, PATHS, asks
 from butfor.replay.inside.identity import HEADER
-from butfor.replay.inside.intercept import KEPT_HEADERS, PATHS
-from butfor.replay.inside.line import Line
+from butfor.replay.inside.line import Line, now
 from butfor.replay.inside.tape import Tape, as_text
 
 _HOP = frozenset({"host", "connection", "content-length", "accept-encoding", "transfer-encoding", HEADER})
@@ -60,6 +60,11 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self._server.server_port
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables that point a program here."""
         base = f"http://127.0.0.1:{self._server.server_port}"
@@ -84,7 +89,7 @@ class Proxy:
         upstream = self._upstream[service]
         rest = f"/{rest}".removeprefix(_SERVICES[service].path)
         request = _Request(method, f"{upstream}{rest}", {k: v for k, v in headers.items() if k not in _HOP})
-        if method != "POST" or not PATHS.search(rest.partition("?")[0]):
+        if method != "POST" or not PATHS.search(rest.partition("?")[0]) or not asks(body):
             return request.sent(body) if self._socket is None else Passed({"status": 404, "headers": {}}, b"")
         head = {
             "kind": "llm", "agent": headers.get(HEADER), "basis": "explicit" if headers.get(HEADER) else None,
@@ -99,12 +104,12 @@ class Proxy:
         return passed
 
     def _asked(self, socket: str, request: "_Request", head: dict[str, Any], body: bytes) -> "Passed":
-        line = Line(socket)
-        said, given = line.ask(head, body)
+        line = now(Line.opened(socket, loop=False))
+        said, given = now(line.ask(head, body))
         while said["do"] in ("live", "wait"):
             time.sleep(said.get("seconds", 0))
             passed = request.sent(given or body)
-            said, given = line.ask(passed.head, passed.body)
+            said, given = now(line.ask(passed.head, passed.body))
         line.close()
         if said["do"] == "refuse":
             return Passed({"status": 418, "headers": {"x-should-retry": "false"}}, str(said["why"]).encode())
@@ -150,9 +155,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            passed = proxy.answer(self.command, self.path, headers, self.rfile.read(length))
+            passed = proxy.answer(self.command, self.path, headers, _body(self))
             if not passed.head["status"] or passed.head.get("broken"):
                 self.close_connection = True
             if not passed.head["status"]:
@@ -171,6 +175,19 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             """The recording says it all."""
 
     return Handler
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    """The body of a request, in chunks or of a length that was told."""
+    if "chunked" not in (request.headers.get("transfer-encoding") or "").lower():
+        return request.rfile.read(int(request.headers.get("content-length") or 0))
+    parts = []
+    while size := int(request.rfile.readline().partition(b";")[0], 16):
+        parts.append(request.rfile.read(size))
+        request.rfile.readline()
+    while request.rfile.readline().strip():
+        pass  # trailers
+    return b"".join(parts)
 
 
 def _address(url: str) -> str:

@@ -10,7 +10,8 @@ from butfor.replay.inside import intercept
 from butfor.replay.output import write_atomically
 from butfor.replay.trace import Ended
 
-from .program import from_tape, injected
+from .program import from_tape
+from .workspace import injected
 
 
 @contextmanager

@@ -19,6 +19,9 @@ _TELLING = 16
 _ID = 8
 """An id of so many characters is random enough to be found in text."""
 
+_FEW = 64
+"""So many texts are looked for one by one; with more, those that can stand in a text are looked up first."""
+
 _LONGEST_ECHO = 20_000
 _STRONGEST: tuple[Basis, ...] = ("tool call", "response id", "verbatim", "addressee", "order", "broadcast")
 
@@ -50,6 +53,10 @@ class _Links:
         self._asked: dict[str, list[int]] = defaultdict(list)
         self._answered: dict[str, list[int]] = defaultdict(list)
         self._said: dict[str, list[int]] = defaultdict(list)
+        self._by_head: dict[str, list[str]] = defaultdict(list)
+        """The telling texts said, by how they begin."""
+        self._by_line: dict[str, list[str]] = defaultdict(list)
+        """The shorter ones, by their first line."""
         self._echoes: list[tuple[int, str]] = []
         """Arguments of tool calls: an agent that a tool started finds them in its question."""
         self._scanned: dict[str, tuple[tuple[int, Basis], ...]] = {}
@@ -133,7 +140,7 @@ class _Links:
         """The steps whose text or ids stand in this text, which is searched when it first turns up."""
         known = self._scanned.get(text)
         if known is None:
-            shorter = (said for said in self._said if len(said) < len(text))
+            shorter = (said for said in self._candidates(text) if len(said) < len(text))
             inside = [self._said[said][-1] for said in shorter if _stands(said, text)]
             named = [by[-1] for name, by in self._asked.items() if len(name) >= _ID and name in text]
             echoed = [i for i, echo in self._echoes if echo in text]
@@ -141,6 +148,16 @@ class _Links:
             found += [(i, "tool call") for i in named]
             known = self._scanned[text] = tuple(found)
         return known
+
+    def _candidates(self, text: str) -> Iterable[str]:
+        """The texts said so far that can stand in this one: all of them, where there are few."""
+        if len(self._said) < _FEW:
+            return self._said
+        heads = {text[at : at + _TELLING] for at in range(len(text) - _TELLING + 1)}
+        lines = set(text.split("\n"))
+        found = [said for head in heads & self._by_head.keys() for said in self._by_head[head]]
+        found += [said for line in lines & self._by_line.keys() for said in self._by_line[line]]
+        return found
 
     def _heard(self, step: Step, found: dict[int, Basis]) -> int | None:
         continues, reads = heard(self.steps, step.agent, step.kind)
@@ -172,6 +189,10 @@ class _Links:
     def _remember(self, step: Step) -> None:
         text = step.output.strip()
         if text and step.kind != "control":
+            if text not in self._said:
+                long = len(text) >= _TELLING
+                by, key = (self._by_head, text[:_TELLING]) if long else (self._by_line, text.partition("\n")[0])
+                by[key].append(text)
             self._said[text].append(step.index)
         if step.kind == "tool":
             for message in step.call.messages if step.call else ():

@@ -13,6 +13,9 @@ from pydantic import JsonValue
 from butfor.cache.errors import LogFormatError
 
 _LARGEST_INTEGER = 2**53
+_LATEST = 10**11
+"""A time of so many seconds (in the year 5138) counts smaller units."""
+
 _DEEPEST = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON_TEXT = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{"\]])')
@@ -157,9 +160,10 @@ class Field:
         return None if found is None else found.integer()
 
     def time(self, key: str) -> float | None:
-        """The time under a key in seconds since the epoch, from ISO 8601 text or a number of seconds.
+        """The time under a key in seconds since the epoch, from ISO 8601 text or a number.
 
-        `None` where there is none; a time without a zone is in UTC.
+        A number counts seconds, milliseconds, microseconds or nanoseconds, told by its size, which fits years up to
+        5138. `None` where there is none; a time without a zone is in UTC.
 
         Raises:
             LogFormatError: there is something else.
@@ -168,7 +172,7 @@ class Field:
         if found is None:
             return None
         if not found.is_text:
-            return found.number()
+            return _seconds(found)
         try:
             moment = datetime.fromisoformat(found.text())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -202,6 +206,16 @@ class Field:
 
     def _below(self, value: object, step: str) -> "Field":
         return Field(value, self.name, f"{self.path}{step}".lstrip("."))
+
+
+def _seconds(field: Field) -> float:
+    """A time since the epoch in seconds, from a number that counts them or thousandth parts of them."""
+    value = field.value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        for unit in (1, 10**3, 10**6, 10**9):
+            if abs(value) < _LATEST * unit:
+                return float(value / unit)
+    raise field.wrong("a time in seconds, or in nanoseconds since the epoch")
 
 
 def parse_json(text: str, *, name: str) -> object:

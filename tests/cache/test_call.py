@@ -4,7 +4,9 @@ import json
 import random
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from pydantic import JsonValue, ValidationError
 
 from butfor.cache import call as module
 from butfor.cache.call import INERT_PARAMS, Call, Completion, Message, TokenLogprob, Tool, ToolCall, answer
+from butfor.cache.canonical import canonical_text
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["1", "call_1", "add", "\x85", "end  ", "\0", "\ud800", "é"])
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -327,3 +330,100 @@ def test_data_is_closed_and_frozen() -> None:
 def test_a_log_probability_is_a_number_that_json_has(number: float) -> None:
     with pytest.raises(ValidationError):
         Completion(message=said(), logprobs=(TokenLogprob("x", number),))
+
+
+GOLDEN = json.loads((Path(__file__).parent / "golden_keys.json").read_text())
+
+
+def recorded() -> dict[str, Call]:
+    """One call of each kind, whose keys were written down when stores of format 1 were made."""
+
+    def user(content: Any, **fields: Any) -> Message:
+        return Message(role="user", content=content, **fields)
+
+    random_id = "call_8Jx02kLm99"
+    arguments = '{"b": 1.0, "a": [1e300, 12345678901234567890123, "é"]}'
+    asks = (
+        ToolCall(id=random_id, name="add", arguments=arguments),
+        ToolCall(id="x1", name="add", arguments="{ no json"),
+    )
+    parts: Any = ({"type": "text", "text": "é", "n": 1.5, "big": 10**30, "e": 1e16}, [None, True], "loose")
+    many = []
+    for n in range(40):
+        own = f"call_{n:08}"
+        many.append(Message(role="assistant", tool_calls=(ToolCall(id=own, name="f", arguments="{}"),)))
+        quoting = f"n{own if n % 3 == 0 else ''} \ncall_{n // 2:08}x"
+        many.append(Message(role="tool", content=quoting, tool_call_id=own))
+    histories: dict[str, tuple[Message, ...]] = {
+        "plain": (user("What now?"),),
+        "empty": (),
+        "none": (Message(role="assistant"),),
+        "named": (user("Hi", name="Ann"), Message(role="system", content="", name="\x7f")),
+        "control": (user('\0\x01\b\t\n\f\r\x1f\x7f"\\/'),),
+        "unicode": (user("Ωé🙂\x85\u2028"),),
+        "parts": (user(parts),),
+        "tools": (
+            user("add"),
+            Message(role="assistant", tool_calls=asks),
+            Message(role="tool", content=f"{random_id} gave 3, x1", tool_call_id=random_id),
+            Message(role="tool", content="4", tool_call_id="x1"),
+            user(f"again {random_id}"),
+        ),
+        "params": (user("x"),),
+        "many ids": tuple(many),
+        "long": tuple(user(f"{n} " * 500) for n in range(30)),
+    }
+    calls = {name: Call(model="openai:a", messages=messages) for name, messages in histories.items()}
+    params: Any = {"temperature": 1.0, "seed": None, "stop": ["\n"], "user": "me", "p": {"b": 2, "a": 0.5}}
+    add = Tool(name="add", description="Adds é.", parameters={"type": "object"})
+    calls["params"] = calls["params"].model_copy(update={"params": params})
+    calls["tools"] = calls["tools"].model_copy(update={"tools": (add,)})
+    return calls
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_a_key_is_what_it_was_when_the_first_stores_were_made(name: str) -> None:
+    assert recorded()[name].key() == GOLDEN[name]
+
+
+def test_half_an_emoji_is_one_replacement_character() -> None:
+    def key(text: str) -> str:
+        return Call(model="openai:a", messages=(Message(role="user", content=text),)).key()
+
+    assert key("cut \ud83d") == key("cut \udc00") == key("cut \ufffd") != key("cut")
+
+
+def test_every_kind_of_text_is_written_as_the_standard_encoder_writes_it() -> None:
+    for code in [*range(0x300), *range(0xD7F0, 0xE010), 0xFFFF, 0x10000, 0x10FFFF]:
+        text = f"a{chr(code)}"
+        assert canonical_text(text) == json.dumps(text).encode()
+
+
+@pytest.mark.parametrize(
+    "number", [10**5000, -(10**5000), float("nan"), float("inf")], ids=["long", "long negative", "nan", "infinite"]
+)
+def test_a_number_that_cannot_be_written_has_a_stable_key(number: float) -> None:
+    def key(value: Any) -> str:
+        return asked(Message.model_construct(role="user", content=({"n": value},))).key()
+
+    assert key(number) == key(number) != key(1)
+
+
+@pytest.mark.parametrize("tools", [False, True])
+def test_the_time_of_a_key_grows_with_the_messages_and_no_faster(tools: bool) -> None:
+    def seconds(rounds: int) -> float:
+        best = float("inf")
+        for attempt in range(3):
+            ids = [f"call_{attempt}_{n:08}" for n in range(rounds)] if tools else []
+            history: list[Message] = []
+            for n in range(rounds):
+                calls = (ToolCall(id=ids[n], name="f", arguments="{}"),) if tools else ()
+                history.append(Message(role="assistant", content="Let me see.", tool_calls=calls))
+                history.append(Message(role="user", content=f"It is {ids[n - 1] if tools else n}."))
+            call = asked(*history)
+            started = time.process_time()
+            assert call.key()
+            best = min(best, time.process_time() - started)
+        return best
+
+    assert seconds(4_000) < 12 * seconds(1_000)

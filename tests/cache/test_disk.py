@@ -1,11 +1,17 @@
 """A store in a folder gives back what was written, or says what is wrong with it; it never just forgets."""
 
+import errno
 import json
+import os
 import pickle
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,8 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from butfor.cache.call import Call, Completion, Message, TokenLogprob, ToolCall, Usage, answer
-from butfor.cache.disk import DiskStore, TextDisk
-from butfor.cache.errors import StoreDamaged
+from butfor.cache.disk import DiskStore
+from butfor.cache.errors import CacheMiss, StoreDamaged
+from butfor.cache.provider import Offline
+from butfor.cache.sealed import TextDisk, seal
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 COMPLETIONS = st.builds(
@@ -242,7 +250,7 @@ def test_no_flipped_byte_is_ever_an_answer_or_a_miss(folder: Path, store: DiskSt
     answers = {}
     for number in range(12):
         call = asked(f"question {number} " * 20)
-        answers[call.key()] = store.add(call.key(), call, answer(f"answer {number} " * 40)).text
+        answers[call.key()] = store.add(call.key(), call, answer(f"answer {number} " * 400)).text
     store.close()
     data, chance = (folder / "cache.db").read_bytes(), random.Random(0)
     damaged = 0
@@ -347,3 +355,158 @@ def test_an_error_in_a_flight_is_not_the_store_s(store: DiskStore) -> None:
         raise OSError("no route")
     with store.flight("abcdef"):
         pass
+
+
+LOST = """
+import os, signal, sys
+from butfor.cache.call import Call, Message, answer
+from butfor.cache.disk import DiskStore
+
+store = DiskStore(sys.argv[1])
+for n in range(40):
+    call = Call(model="m", messages=(Message(role="user", content=f"question {n}"),))
+    store.add(call.key(), call, answer(f"answer {n}"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_write_ahead_log_that_was_deleted_is_noticed(folder: Path) -> None:
+    DiskStore(folder).close()
+    subprocess.run([sys.executable, "-c", LOST, str(folder)], check=False)
+    log = (folder / "cache.db-wal").read_bytes()
+    for left in folder.glob("cache.db-*"):
+        left.unlink()
+    for _ in range(2):
+        with pytest.raises(StoreDamaged, match="40 answers that were recorded are gone"):
+            DiskStore(folder)
+    assert log
+    (folder / "written").unlink()
+    with closing(DiskStore(folder)) as store:
+        assert store.info().answers == 0
+
+
+def test_a_killed_process_loses_nothing_and_raises_no_alarm(folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", LOST, str(folder)], check=False)
+    with closing(DiskStore(folder)) as store:
+        assert (store.info().answers, store.verify()) == (40, [])
+        store.clear()
+    with closing(DiskStore(folder)) as store:
+        assert store.info().answers == 0
+
+
+def test_nobody_else_may_read_a_store(folder: Path, store: DiskStore) -> None:
+    call = asked()
+    with store.flight(call.key()):
+        store.add(call.key(), call, answer("secret"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
+    assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
+    assert "cache.db-wal" in modes
+
+
+def test_a_closed_store_has_no_log(folder: Path) -> None:
+    with closing(DiskStore(folder)) as store, ThreadPoolExecutor(4) as pool:
+        calls = [asked(f"{n}") for n in range(40)]
+        list(pool.map(lambda call: store.add(call.key(), call, answer("x")), calls))
+    left = folder / "cache.db-wal"
+    assert not left.exists() or left.stat().st_size == 0
+
+
+def test_a_file_system_without_locks_says_so(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StoreDamaged, match="locks"), store.flight("abc"):
+        pass
+
+
+@pytest.mark.parametrize("jump", [-1e9, 1e10])
+def test_a_clock_that_jumps_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    now = time.time()
+    call = asked()
+    with closing(DiskStore(folder)) as store:
+        store.add(call.key(), call, answer("yes"))
+        monkeypatch.setattr(time, "time", lambda: now + jump)
+        with store.flight(call.key()):
+            assert store.get(call.key()) == answer("yes", origin="cached")
+        store.add("later", asked("later"), answer("no"))
+        monkeypatch.undo()
+        assert store.get("later") == answer("no", origin="cached")
+        assert store.verify() == []
+
+
+def test_a_store_of_before_the_index_gets_one(folder: Path, store: DiskStore, sql: Callable[..., list[Any]]) -> None:
+    calls = [asked(f"question {n}", agent="Ann") for n in range(5)]
+    for call in calls:
+        store.add(call.key(), call, answer("yes"))
+        digests = [message._digest.hex() for message in call.messages]
+        row = json.dumps({"model": call.model, "agent": "Ann", "messages": digests})
+        sql("UPDATE Cache SET value = ? WHERE key = ?", seal(f"call/{call.key()}", row), f"call/{call.key()}")
+    store.close()
+    (folder / "written").unlink()
+    sql("DROP TABLE Asked")
+    with closing(DiskStore(folder)) as again:
+        assert {call.key() for call in again.calls()} == {call.key() for call in calls}
+        assert next(iter(again.likes(calls[3]))) == calls[3]
+        assert again.verify() == []
+
+
+def test_the_likes_of_a_call_are_found_among_many(store: DiskStore) -> None:
+    for n in range(500):
+        call = Call(
+            model="m", agent=f"a{n % 7}", messages=tuple(Message(role="user", content=f"{n} {i}") for i in range(4))
+        )
+        store.add(call.key(), call, answer("yes"))
+    history = tuple(Message(role="user", content=f"123 {i}") for i in range(3))
+    changed = Call(model="m", agent="a4", messages=(*history, Message(role="user", content="123 three")))
+    with pytest.raises(CacheMiss, match="123 three") as caught:
+        Offline(store).complete(changed)
+    assert "-123 3" in str(caught.value)
+
+
+def test_verify_tells_how_far_it_is(store: DiskStore) -> None:
+    for n in range(400):
+        store.add(f"{n}", asked(f"{n}"), answer("yes"))
+    told: list[tuple[int, int]] = []
+    assert store.verify(progress=lambda *numbers: told.append(numbers)) == []
+    assert told[-1] == (1200, 1200)
+    assert told == sorted(told)
+    assert len(told) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small disk takes root on Linux")
+def test_a_full_disk_is_one_message_and_the_store_still_verifies(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        stored: list[str] = []
+
+        def fill(store: DiskStore) -> None:
+            for n in range(1_000):
+                call = asked(f"question {n} " * 200)
+                store.add(call.key(), call, answer("yes"))
+                stored.append(call.key())
+
+        with closing(DiskStore(disk / "answers")) as store, pytest.raises(StoreDamaged, match=r"full|space"):
+            fill(store)
+        assert len(stored) > 10
+        copy = shutil.copytree(disk / "answers", tmp_path / "copy")
+        with closing(DiskStore(copy)) as again:
+            assert again.verify() == []
+            assert all(again.get(key) for key in stored)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_half_an_emoji_is_no_loss(store: DiskStore) -> None:
+    half = "cut \ud83d emoji"
+    call = Call(model="m", messages=(Message(role="user", content=half, name="\udc00"),), agent=half)
+    given = Completion(message=Message(role="assistant", content=half), raw=half, logprobs=(TokenLogprob(half, -1.0),))
+    store.add(call.key(), call, given)
+    assert store.item(call.key()) == (call, given.as_stored())
+    assert list(store.likes(call)) == [call]
+    assert store.verify() == []

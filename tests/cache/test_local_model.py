@@ -69,7 +69,7 @@ def test_repeats_differ_today_and_agree_tomorrow(provider: Provider) -> None:
 
 
 def test_log_probabilities(provider: Provider) -> None:
-    completion = provider.complete(question("What is 2 + 2?", logprobs=True, top_logprobs=0, temperature=0))
+    completion = provider.complete(question("What is 2 + 2?", logprobs=True, top_logprobs=1, temperature=0))
     assert completion.logprobs
     assert all(logprob <= 0 for _, logprob in completion.logprobs)
     assert "".join(token for token, _ in completion.logprobs).startswith(completion.text)
@@ -77,13 +77,13 @@ def test_log_probabilities(provider: Provider) -> None:
 
 def test_a_cut_answer_is_not_stored(provider: Provider) -> None:
     store = MemoryStore()
-    with pytest.raises(ProviderError, match=r"cut short after 5 tokens.*raise --param max_tokens"):
+    with pytest.raises(ProviderError, match=r"cut short after 5 tokens.*raise params="):
         Cached(provider, store).complete(question("Tell me a long story.", max_tokens=5, stop=[]))
     assert list(store.calls()) == []
 
 
 def test_a_question_longer_than_the_context(provider: Provider) -> None:
-    with pytest.raises(ProviderError, match="maximum context length is 2048 tokens"):
+    with pytest.raises(ProviderError, match="context size"):
         provider.complete(question("word " * 3000))
 
 

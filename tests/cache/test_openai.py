@@ -165,15 +165,9 @@ def test_a_rate_limit_is_waited_for() -> None:
             3,
             "answered 502: <h1>Bad gateway</h1>; try again later",
         ),
-        (Reply("<html>welcome</html>"), 1, "is no chat completion (body: Invalid JSON"),
-        (Reply(""), 1, "is no chat completion (body: Invalid JSON"),
-        (Reply({"choices": [{"text": "4"}]}), 1, "is no chat completion (choices.0.message: Field required)"),
-        (
-            Reply('{"choices": [{"message": {"content": "\\ud800"}}]}'),
-            1,
-            "is no chat completion (body: Invalid JSON",
-        ),
-        (Reply(body(logprobs={"content": [{"token": "4", "logprob": float("nan")}]})), 1, "a finite number"),
+        (Reply("<html>welcome</html>"), 1, "is no chat completion ("),
+        (Reply(""), 1, "is no chat completion ("),
+        (Reply({"choices": [{"text": "4"}]}), 1, "is no chat completion (a choice without a message)"),
         (Reply({"choices": []}), 1, "with an empty list of choices"),
         (Reply({"error": {"message": "upstream died", "code": 502}}), 1, "answered upstream died"),
         (Reply(body(None, message={"refusal": "I will not."})), 1, "refused to answer: I will not.; change"),
@@ -209,7 +203,7 @@ def test_lost_connections(fault: Any, expected: str) -> None:
 @pytest.mark.usefixtures("_no_backoff")
 def test_silence() -> None:
     with Server(Reply(fault="silent")) as server:
-        assert "did not answer within 0.1 s, asked 3 times; raise --timeout" in failure(server, timeout=0.1)
+        assert "did not answer within 0.1 s, asked 3 times; raise timeout=" in failure(server, timeout=0.1)
 
 
 @pytest.mark.usefixtures("_no_backoff")

@@ -316,3 +316,15 @@ def test_routed_tries_again_where_connecting_failed() -> None:
 
 def _unreachable(model: str) -> Provider:
     raise ProviderError(f"{model} cannot be reached")
+
+
+def test_an_interrupt_while_asking_ends_the_flight(store: CallStore) -> None:
+    class Interrupted:
+        def complete(self, call: Call) -> Completion:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Cached(Interrupted(), store).complete(CALL)
+    with ThreadPoolExecutor(1) as pool:  # another thread, which shares no lock with this one
+        said = pool.submit(Cached(Scripted(["yes"]), store).complete, CALL).result(timeout=10)
+    assert said.text == "yes"

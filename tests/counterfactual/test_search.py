@@ -39,7 +39,10 @@ def searched(
         return (fixed,) if step in proposed else ()
 
     def live(sample: int, models: Mapping[str, str]) -> Provider:
-        return Cast(Cached(Scripted(lambda call: "and so on"), MemoryStore(), sample=sample), default="m")
+        return Cast(
+            Cached(Scripted(lambda call: f"and so on, {call.params.get('seed')}"), MemoryStore(), sample=sample),
+            default="m",
+        )
 
     experiment = Experiment(CHAIN, executor=Simulator(), judge=judge, live=live, proposer=propose, rule=Rule())
     search(experiment)

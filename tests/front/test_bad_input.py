@@ -182,7 +182,7 @@ def test_a_model_that_cannot_be_asked(run: Path, options: list[str], says: str) 
         ("--search", "deep", "no search is called 'deep'"),
         ("--judge", "deep", "no judge is called 'deep'"),
         ("--judge", "pattern:(", "not a regular expression"),
-        ("--judge", "no_such_module:judge", "cannot be imported"),
+        ("--judge", "no_such_module:judge", "no judge is called 'no_such_module'"),
         ("--judge", "os:no_such_judge", "has no 'no_such_judge'"),
         ("--price", "openai:a=free", "IN/OUT"),
         ("--param", "temperature", "NAME=VALUE"),

@@ -13,7 +13,7 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from butfor.cache.apis import dialect_of, parsed
+from butfor.cache.apis import parsed, recognise
 from butfor.cache.apis.reply import Reply, json_reply
 from butfor.cache.call import Call, Completion, Message, ToolCall, Usage, answer
 
@@ -80,13 +80,13 @@ def _call(name: str, arguments: dict[str, str]) -> Completion:
 
 def reply_to(path: str, text: str) -> Reply:
     """The response to one request."""
-    dialect = dialect_of(path)
-    if dialect is None:
+    found = recognise(path, parsed(text))
+    if found is None:
         return Reply(status=404, headers={"content-type": "application/json"}, body='{"error": "no such path"}')
-    body = parsed(text)
-    if dialect.NAME == "embeddings":
+    codec, body = found
+    if codec.NAME == "embeddings":
         return json_reply({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]})
-    return dialect.reply(play(dialect.call(body)), body, seed=secrets.token_hex(8))
+    return codec.reply(play(codec.call(body)), body, seed=secrets.token_hex(8))
 
 
 class Handler(BaseHTTPRequestHandler):

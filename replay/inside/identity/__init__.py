@@ -42,9 +42,9 @@ class Who(NamedTuple):
     basis: "str | None"
 
 
-def who(request: Any) -> Who:
-    """The agent that sends this request; nobody where nothing tells, and then its system prompt has to."""
-    named = request.headers.get(HEADER)
+def who(headers: Any) -> Who:
+    """Who sends a request with these headers; nobody where nothing tells, and then its system prompt has to."""
+    named = headers.get(HEADER)
     if named:
         return Who(named, "explicit")
     for basis, find in _ADAPTERS:

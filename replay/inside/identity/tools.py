@@ -6,13 +6,13 @@ This module needs nothing but the standard library.
 import builtins
 import contextvars
 import json
-import os
 import time
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
-from ..line import AsyncLine, Line
+from ..line import Line, awaited, now
+from ..settings import MODE, SOCKET, TAPE, setting
 from ..tape import Tape
 
 _current: "contextvars.ContextVar[str | None]" = contextvars.ContextVar("butfor_tool", default=None)
@@ -34,58 +34,42 @@ def _same(value: Any) -> Any:
 async def acting(
     name: str,
     arguments: str,
-    run: "Callable[[], Awaitable[Any]]",
+    run: "Callable[[], Any]",
     *,
     dump: "Callable[[Any], Any]" = _same,
     load: "Callable[[Any], Any]" = _same,
+    loop: bool = True,
 ) -> Any:
-    """Carry out an asynchronous tool call; `dump` and `load` turn its result into JSON and back."""
-    if not os.environ.get("BUTFOR_MODE"):
-        return await run()
+    """Carry out a tool call; `dump` and `load` turn its result into JSON and back.
+
+    `run` returns what to await; without `loop` the result itself, and then nothing here is waited for.
+    """
+    if not setting(MODE):
+        return await awaited(run(), loop=loop)
     doing = _Doing(name, arguments, dump, load)
-    if os.environ.get("BUTFOR_MODE") != "replay":
+    if setting(MODE) != "replay":
         with doing:
-            return doing.ran(await run())
-    line = await AsyncLine.opened(os.environ["BUTFOR_SOCKET"])
-    said, body = await line.ask(doing.head, b"")
+            return doing.ran(await awaited(run(), loop=loop))
+    line = await Line.opened(setting(SOCKET), loop=loop)
+    said, body = await line.ask({**doing.head, "loop": loop}, b"")
     if said["do"] == "run":
         with doing:
-            doing.ran(await run())
+            doing.ran(await awaited(run(), loop=loop))
         said, body = await line.ask(*doing.report)
     line.close()
     return doing.result(said, body)
 
 
-def acting_now(
-    name: str,
-    arguments: str,
-    run: "Callable[[], Any]",
-    *,
-    dump: "Callable[[Any], Any]" = _same,
-    load: "Callable[[Any], Any]" = _same,
-) -> Any:
-    """Carry out a tool call."""
-    if not os.environ.get("BUTFOR_MODE"):
-        return run()
-    doing = _Doing(name, arguments, dump, load)
-    if os.environ.get("BUTFOR_MODE") != "replay":
-        with doing:
-            return doing.ran(run())
-    line = Line(os.environ["BUTFOR_SOCKET"])
-    said, body = line.ask(doing.head, b"")
-    if said["do"] == "run":
-        with doing:
-            doing.ran(run())
-        said, body = line.ask(*doing.report)
-    line.close()
-    return doing.result(said, body)
+def acting_now(name: str, arguments: str, run: "Callable[[], Any]", **forms: "Callable[[Any], Any]") -> Any:
+    """Carry out the tool call of synchronous code."""
+    return now(acting(name, arguments, run, loop=False, **forms))
 
 
 class _Doing:
     """One tool call while it is carried out: whatever asks a model meanwhile is inside it."""
 
     def __init__(self, name: str, arguments: str, dump: "Callable[[Any], Any]", load: "Callable[[Any], Any]") -> None:
-        self._id = uuid.uuid4().hex[:12]
+        self._id = uuid4().hex[:12]
         self._dump, self._load = dump, load
         self._value: Any = None
         self._told: dict[str, Any] = {}
@@ -107,9 +91,9 @@ class _Doing:
         if error is not None:
             self._error = error
             self._told = {"error": f"{type(error).__name__}: {error}"}
-        replaying = os.environ.get("BUTFOR_MODE") == "replay"
-        if not replaying and os.environ.get("BUTFOR_TAPE"):
-            Tape.of(os.environ["BUTFOR_TAPE"]).append({**self.head, **self._told, "ended": time.time()})
+        replaying = setting(MODE) == "replay"
+        if not replaying and setting(TAPE):
+            Tape.of(setting(TAPE)).append({**self.head, **self._told, "ended": time.time()})
         return replaying and isinstance(error, Exception)
 
     def ran(self, value: Any) -> Any:

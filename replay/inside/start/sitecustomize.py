@@ -18,6 +18,7 @@ def _install() -> None:
     package = types.ModuleType("_butfor_inside")
     package.__path__ = [os.path.dirname(_HERE)]
     sys.modules["_butfor_inside"] = package
+    importlib.import_module("_butfor_inside.settings").keep()
     importlib.import_module("_butfor_inside.intercept").install()
     for name in [name for name in sys.modules if name.startswith("_butfor_inside.")]:
         # the names and tools that the program declares with butfor itself must be the ones seen here

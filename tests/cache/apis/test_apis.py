@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butfor.cache.apis import DIALECTS, anthropic, chat, dialect_of, embeddings, heard, ollama, responses, spoken_in
+from butfor.cache.apis import CODECS, anthropic, chat, codec_at, embeddings, heard, ollama, responses, spoken_in
 from butfor.cache.apis.reply import Reply
 from butfor.cache.call import Call, Completion, Message, ToolCall, Usage
 from butfor.cache.errors import ReplayError
@@ -78,20 +78,20 @@ ARGUMENTS = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_siz
 
 @pytest.mark.parametrize("api", REQUESTS)
 def test_one_conversation_is_one_call_in_every_api(api: str) -> None:
-    dialect = next(d for d in DIALECTS if api == d.NAME)
-    call = dialect.call(REQUESTS[api])
+    codec = next(d for d in CODECS if api == d.NAME)
+    call = codec.call(REQUESTS[api])
     assert call.messages == CONVERSATION
     assert [(t.name, t.description, dict(t.parameters)) for t in call.tools] == [("lookup", "Look it up.", SCHEMA)]
     assert call.params["temperature"] == 0
-    assert spoken_in(call) is dialect
+    assert spoken_in(call) is codec
 
 
 @pytest.mark.parametrize("api", REQUESTS)
 def test_streaming_is_another_call(api: str) -> None:
-    dialect = next(d for d in DIALECTS if api == d.NAME)
-    streamed = dialect.call({**REQUESTS[api], "stream": True})
-    assert streamed.content_key != dialect.call(REQUESTS[api]).content_key
-    assert streamed.content_key == dialect.call({**REQUESTS[api], "stream": True, "user": "u-1"}).content_key
+    codec = next(d for d in CODECS if api == d.NAME)
+    streamed = codec.call({**REQUESTS[api], "stream": True})
+    assert streamed.content_key != codec.call(REQUESTS[api]).content_key
+    assert streamed.content_key == codec.call({**REQUESTS[api], "stream": True, "user": "u-1"}).content_key
 
 
 def test_random_ids_are_no_part_of_a_call() -> None:
@@ -101,28 +101,28 @@ def test_random_ids_are_no_part_of_a_call() -> None:
     assert responses.call(changed).content_key != responses.call(renamed).content_key
 
 
-@pytest.mark.parametrize("dialect", [chat, responses, anthropic, ollama], ids=lambda d: d.NAME)
+@pytest.mark.parametrize("codec", [chat, responses, anthropic, ollama], ids=lambda d: d.NAME)
 @pytest.mark.parametrize("stream", [False, True])
 @given(text=TEXT, usage=st.tuples(st.integers(0, 9), st.integers(0, 9)))
-def test_a_written_answer_reads_the_same(dialect: Any, stream: bool, text: str, usage: tuple[int, int]) -> None:
+def test_a_written_answer_reads_the_same(codec: Any, stream: bool, text: str, usage: tuple[int, int]) -> None:
     given_usage = Usage(input_tokens=usage[0], output_tokens=usage[1])
     answer = Completion(message=Message(role="assistant", content=text), usage=given_usage)
     options = {"include_usage": True}
-    reply = dialect.reply(answer, {"model": "m", "stream": stream, "stream_options": options}, seed="1")
-    again = heard(dialect, reply)
+    reply = codec.reply(answer, {"model": "m", "stream": stream, "stream_options": options}, seed="1")
+    again = heard(codec, reply)
     assert reply.streamed == stream
     assert (again.text, again.usage) == (text, given_usage)
 
 
-@pytest.mark.parametrize("dialect", [chat, responses, anthropic, ollama], ids=lambda d: d.NAME)
+@pytest.mark.parametrize("codec", [chat, responses, anthropic, ollama], ids=lambda d: d.NAME)
 @pytest.mark.parametrize("stream", [False, True])
 @given(given_arguments=st.lists(ARGUMENTS, min_size=1, max_size=3))
-def test_written_tool_calls_read_the_same(dialect: Any, stream: bool, given_arguments: list[Any]) -> None:
+def test_written_tool_calls_read_the_same(codec: Any, stream: bool, given_arguments: list[Any]) -> None:
     calls = tuple(
         ToolCall(id=f"call_{n}", name=f"tool{n}", arguments=json.dumps(a)) for n, a in enumerate(given_arguments)
     )
     answer = Completion(message=Message(role="assistant", tool_calls=calls))
-    again = heard(dialect, dialect.reply(answer, {"model": "m", "stream": stream}, seed="1"))
+    again = heard(codec, codec.reply(answer, {"model": "m", "stream": stream}, seed="1"))
     found = [(c.id, c.name, json.loads(c.arguments)) for c in again.message.tool_calls]
     assert found == [(c.id, c.name, json.loads(c.arguments)) for c in calls]
 
@@ -205,10 +205,10 @@ def test_embeddings_are_replayed_and_never_edited() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "garbage", "[]", '{"choices": []}', '{"choices": [{"message": 3}]}', "null"])
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.NAME)
-def test_garbage_is_kept_and_says_nothing(dialect: Any, body: str) -> None:
+@pytest.mark.parametrize("codec", CODECS, ids=lambda d: d.NAME)
+def test_garbage_is_kept_and_says_nothing(codec: Any, body: str) -> None:
     reply = Reply(headers={"content-type": "application/json"}, body=body)
-    found = heard(dialect, reply)
+    found = heard(codec, reply)
     assert found.raw is not None
     assert Reply.model_validate_json(found.raw) == reply
     assert (found.text or "[0").startswith(("[", ""))
@@ -228,8 +228,8 @@ def test_garbage_is_kept_and_says_nothing(dialect: Any, body: str) -> None:
     ],
 )
 def test_the_path_tells_the_api(path: str, api: str | None) -> None:
-    dialect = dialect_of(path)
-    assert (dialect and dialect.NAME) == api
+    codec = codec_at(path)
+    assert (codec and codec.NAME) == api
 
 
 def test_what_only_one_api_understands_stays_out_of_the_shared_parameters() -> None:

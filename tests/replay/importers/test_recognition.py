@@ -9,20 +9,29 @@ from butfor.cache.errors import LogFormatError, UnknownFormat
 from butfor.replay.importers import IMPORTERS, import_folder, import_log, read_text
 
 FORMATS = {
+    "adk": "adk",
     "ag2": "ag2",
+    "atif": "atif",
     "autogen": "autogen",
+    "claude_code": "claude-code",
+    "codex": "codex",
     "crewai": "crewai",
+    "crewai_events": "crewai-events",
     "inspect": "inspect",
     "langfuse": "langfuse",
     "langgraph": "langgraph",
     "langsmith": "langsmith",
     "mast": "mast",
+    "mast_repository": "mast-repository",
+    "openhands": "openhands",
     "openai_agents": "openai-agents",
     "openinference": "openinference",
     "otel_genai": "otel-genai",
     "plain_chat": "plain-chat",
     "pydantic_ai": "pydantic-ai",
     "smolagents": "smolagents",
+    "tau_bench": "tau-bench",
+    "ui_messages": "ui-messages",
 }
 LOGS = Path(__file__).parents[2] / "logs"
 SAMPLES = [file for folder in FORMATS for file in sorted((LOGS / folder).iterdir())]

@@ -14,9 +14,8 @@ from butfor.cache.provider import Cached, Offline, Provider
 from butfor.cache.scripted import Scripted
 from butfor.cache.store import MemoryStore
 from butfor.counterfactual.intervention import Intervention, control, treated
+from butfor.replay.cast import Cast, Own
 from butfor.replay.executor import rerun
-from butfor.replay.program.answering import Own
-from butfor.replay.program.players import Players
 from butfor.replay.program.program import Leavings, Program, record
 from butfor.replay.replayed import Edits
 from butfor.replay.trace import Trace, read_trace
@@ -87,8 +86,8 @@ def recorded(folder: Path, source: str, *, leavings: Leavings | None = None) -> 
 COMMAND = (sys.executable, "app.py")
 
 
-def live(provider: Provider | None = None, **options: object) -> Players:
-    return Players(Cached(provider or Own(), MemoryStore()), **options)  # type: ignore[arg-type]
+def live(provider: Provider | None = None, **options: object) -> Cast:
+    return Cast(Cached(provider or Own(), MemoryStore()), **options)  # type: ignore[arg-type]
 
 
 def test_a_program_is_recorded_and_runs_again_as_it_did(server: ModelServer, folder: Path) -> None:
@@ -125,8 +124,8 @@ def test_live_answers_are_asked_once_for_all_runs(server: ModelServer, folder: P
     trace = recorded(folder, TEAM.format(url=server.url))
     edits = treated(trace, [Intervention(kind="given", step=0, output="The population is 1")])
     store, program = MemoryStore(), Program(COMMAND)
-    first = rerun(trace, edits, executor=program, live=Players(Cached(Own(), store)))
-    offline = Players(Cached(Offline(store.calls), store))
+    first = rerun(trace, edits, executor=program, live=Cast(Cached(Own(), store)))
+    offline = Cast(Cached(Offline(store.calls), store))
     again = rerun(trace, edits, executor=program, live=offline)
     assert [step.output for step in again.steps] == [step.output for step in first.steps]
     assert [step.origin for step in again.steps] == ["edited", "cached", "cached"]

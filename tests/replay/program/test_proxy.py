@@ -1,6 +1,7 @@
 """Programs that are not Python: recorded and run again through a loopback server."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from butfor.cache.errors import Divergence
 from butfor.cache.provider import Cached
 from butfor.cache.store import MemoryStore
 from butfor.counterfactual.intervention import Intervention, treated
+from butfor.replay.cast import Cast, Own
 from butfor.replay.executor import rerun
-from butfor.replay.program.answering import Own
-from butfor.replay.program.players import Players
+from butfor.replay.program.check import check
+from butfor.replay.program.namespace import available
 from butfor.replay.program.program import Program, record
 from butfor.replay.trace import read_trace
 
@@ -81,7 +83,7 @@ def test_a_program_behind_the_proxy(server: ModelServer, tmp_path: Path, monkeyp
     ]
     program = Program(COMMAND, proxy=True)
     correction = Intervention(kind="given", step=0, output="The population is 2,102,650")
-    live = Players(Cached(Own(), MemoryStore()))
+    live = Cast(Cached(Own(), MemoryStore()))
     again = rerun(trace, treated(trace, [correction]), executor=program, live=live)
     assert [step.origin for step in again.steps] == ["edited", "live", "live"]
     assert "2,102,650" in again.steps[2].output
@@ -90,3 +92,25 @@ def test_a_program_behind_the_proxy(server: ModelServer, tmp_path: Path, monkeyp
     (work / "app.py").write_text(SHELL.replace("lookup:", "the tool says"))
     with pytest.raises(Divergence, match="the tool says"):
         program.check(trace)
+
+
+CHUNKED = """
+printf '{"model": "m", "messages": [{"role": "user", "content": "I am the Writer; the population is 7"}]}' |
+curl -sf "$OPENAI_BASE_URL/chat/completions" -H 'transfer-encoding: chunked' -H 'content-type: application/json' -d @-
+"""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_request_in_chunks_is_read_and_the_kernel_lets_nothing_else_through(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.sh").write_text(CHUNKED)
+    command = ("bash", "app.sh")
+    trace = record(command, name="run.json", tape=tmp_path / "tape", proxy=True)
+    assert trace.steps[0].call is not None
+    assert trace.steps[0].call.messages[0].text == "I am the Writer; the population is 7"
+    server.shutdown()
+    checked = check(trace, command, proxy=True)
+    assert checked.same, checked.differences
+    assert checked.closed == ("kernel" if available() else "not held")

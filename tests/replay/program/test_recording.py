@@ -15,9 +15,8 @@ from butfor.cache.errors import ProgramFailed
 from butfor.cache.provider import Cached
 from butfor.cache.store import MemoryStore
 from butfor.counterfactual.intervention import Intervention, treated
+from butfor.replay.cast import Cast, Own
 from butfor.replay.executor import rerun
-from butfor.replay.program.answering import Own
-from butfor.replay.program.players import Players
 from butfor.replay.program.program import Program, record
 from butfor.replay.replayed import Edits
 from butfor.replay.trace import read_trace
@@ -132,7 +131,7 @@ def test_declared_tools_are_held_back_and_can_be_changed(
     program = Program(command)
     assert program.check(trace) == trace
     assert log.read_text() == "ran ", "the tool must not run again"
-    live = Players(Cached(Own(), MemoryStore()), tools="replay")
+    live = Cast(Cached(Own(), MemoryStore()), run_tools="replay")
     other = rerun(trace, Edits(answers={0: '{"people": "5"}'}), executor=program, live=live)
     assert other.steps[0].output == '{"people": "5"}'
     assert other.steps[1].origin == "live"

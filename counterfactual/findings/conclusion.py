@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .experiment import Experiment
-from .trial import Trial
+from butfor.counterfactual.experiment import Experiment
+from butfor.counterfactual.trial import Trial
 
 
 def flipping_steps(experiment: Experiment) -> list[int]:
@@ -23,8 +23,10 @@ def concluded(experiment: Experiment) -> dict[str, Any]:
     if flipping:
         return _single(experiment, flipping, [step for step in open_steps if step < flipping[0]], ahead)
     sets = [t for t in experiment.trials if len(t.steps) > 1 and t.finding == "flips"]
+    if sets and (alone := [s for s in min(sets, key=_size).steps if s in open_steps]):
+        return _perhaps_alone(experiment, min(sets, key=_size), alone)
     if sets:
-        return _set(experiment, min(sets, key=lambda t: (len(t.steps), t.steps)))
+        return _set(experiment, min(sets, key=_size))
     if ahead:
         return _only_ahead(ahead)
     open_steps = sorted({*open_steps, *_open_together(experiment)})
@@ -62,6 +64,10 @@ def _open_together(experiment: Experiment) -> list[int]:
     return [step for trial in unclear for step in trial.steps]
 
 
+def _numbered(steps: Sequence[int]) -> str:
+    return f"steps {', '.join(map(str, steps))}" if len(steps) > 1 else f"step {steps[0]}"
+
+
 def _named(experiment: Experiment, steps: Sequence[int]) -> str:
     return ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
 
@@ -73,10 +79,9 @@ def _single(
     agent = experiment.trace.steps[step].agent
     roles = {**dict.fromkeys(flipping, "sufficient"), **dict.fromkeys(ahead, "ahead of its job")}
     if before:
-        steps = "steps " + ", ".join(map(str, before)) if len(before) > 1 else f"step {before[0]}"
         sentence = (
-            f"Undetermined: correcting step {step} ({agent}) repairs the run, but {steps} before it could not be ruled "
-            "out."
+            f"Undetermined: correcting step {step} ({agent}) repairs the run, but {_numbered(before)} before it could "
+            "not be ruled out."
         )
         decides = _decides(experiment, before)
         return {"verdict": "undetermined", "sentence": sentence, "roles": roles, "decides": decides}
@@ -90,8 +95,8 @@ def _single(
     together = [u.step for u in experiment.untested if u.reason == "ruled out together"]
     if together:
         caveats.append(
-            f"steps {', '.join(map(str, together))} were ruled out together, which takes their corrections not to "
-            "cancel each other"
+            f"{_numbered(together)} {'were' if len(together) > 1 else 'was'} ruled out together with what else was "
+            "corrected, which takes corrections not to cancel each other"
         )
     return {
         "verdict": "blamed", "sentence": sentence, "agent": agent, "step": step, "roles": roles,
@@ -109,6 +114,22 @@ def _set(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     spare = [step for step, role in roles.items() if role == "may not be needed"]
     caveats = (f"{_named(experiment, spare)}: may not be needed for it",) if spare else ()
     return {"verdict": "set", "sentence": sentence, "members": steps, "roles": roles, "caveats": caveats}
+
+
+def _size(trial: Trial) -> tuple[int, tuple[int, ...]]:
+    return len(trial.steps), trial.steps
+
+
+def _perhaps_alone(experiment: Experiment, trial: Trial, alone: Sequence[int]) -> dict[str, Any]:
+    """A set that repairs the run, of which one member may do so by itself, is no set."""
+    sentence = (
+        f"Undetermined: steps {_named(experiment, trial.steps)} corrected together repair the run, but whether "
+        f"{_named(experiment, alone)} would do alone is not decided."
+    )
+    roles = dict.fromkeys(trial.steps, "may not be needed")
+    return {
+        "verdict": "undetermined", "sentence": sentence, "roles": roles, "decides": _decides(experiment, alone),
+    }  # fmt: skip
 
 
 def _needed(experiment: Experiment, steps: Sequence[int], step: int) -> bool:
@@ -159,11 +180,11 @@ def _decides(experiment: Experiment, open_steps: Sequence[int]) -> str:
     """The one thing that would decide the first of these steps."""
     step = open_steps[0]
     untested = next((u for u in experiment.untested if u.step == step and not u.innocent), None)
-    if untested and untested.reason == "budget":
+    trial = next((t for t in experiment.trials if step in t.steps and t.finding == "undecided"), None)
+    if (untested and untested.reason == "budget") or (trial and _out_of_budget(trial)):
         return "a larger budget; the audit goes on where it ended"
     if untested and untested.reason == "leaked answer":
         return f"a correction of step {step} by somebody who does not see the expected answer"
-    trial = next((t for t in experiment.trials if step in t.steps and t.finding == "undecided"), None)
     if trial is None:
         return f"a correction of step {step}: {untested.detail.splitlines()[0] if untested else 'none was tried'}"
     if trial.note and "can decide nothing" in trial.note:
@@ -175,3 +196,7 @@ def _decides(experiment: Experiment, open_steps: Sequence[int]) -> str:
         return f"that step {step} can be drawn to the end: {trial.error.splitlines()[0]}"
     low, high = trial.interval
     return f"more draws of step {step}, whose effect lies between {low:+.2f} and {high:+.2f} (setting `repeats`)"
+
+
+def _out_of_budget(trial: Trial) -> bool:
+    return (trial.error or "").startswith("the budget of ")

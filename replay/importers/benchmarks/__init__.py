@@ -1,0 +1,1 @@
+"""Trajectories as benchmarks write them."""

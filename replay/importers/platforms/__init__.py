@@ -1,0 +1,1 @@
+"""Sessions and events as platforms for agents keep them."""
