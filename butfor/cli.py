@@ -65,20 +65,6 @@ def import_(
     print(f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}")
 
 
-def show(log: o.Log, as_json: o.Json = False) -> None:
-    """Show the steps of a run: who spoke, who read what, where it ended."""
-    from butfor.counterfactual.case import opened
-    from butfor.replay.summary import summary
-
-    from .render.run import as_terminal
-
-    trace = opened(log).trace
-    if as_json:
-        print_json(summary(trace).model_dump(mode="json"))
-    else:
-        out().print(as_terminal(trace))
-
-
 def record(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the run.")],
     command: o.Command = None,
@@ -218,7 +204,7 @@ def demo(
         out().print(d.as_terminal(name, trace, found))
 
 
-_OURS = {"see": (import_, show), "reproduce": (record, check), "many": (bench,), "upkeep": (demo,)}
+_OURS = {"see": (import_,), "reproduce": (record, check), "many": (bench,), "upkeep": (demo,)}
 
 for _group, _panel in _GROUPS.items():
     for _command in (

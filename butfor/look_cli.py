@@ -1,5 +1,6 @@
 """The commands that let a person look: `show`, `diff` and `report`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,9 +8,77 @@ import typer
 
 from butfor.cache.errors import ButforError
 
+from . import options as o
+from .console import out, print_json
+
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from butfor.counterfactual.verdict import Verdict
     from butfor.replay.trace import Trace
+
+
+def show(
+    log: o.Log,
+    step: Annotated[int | None, typer.Option(help="Only this step (0-based), as a whole.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only what this agent said, as a whole.")] = None,
+    grep: Annotated[
+        str | None, typer.Option(help="Only the steps that hold this text; re:PATTERN is a regular expression.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every message as a whole.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Write a picture of the run here.", rich_help_panel=o.OUTPUT)] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Show the steps of a run: who spoke, who read what, where it ended."""
+    from butfor.counterfactual.case import opened
+    from butfor.replay.output import write
+    from butfor.replay.summary import summary
+
+    from .render import run
+    from .render.html import picture
+
+    trace = opened(log).trace
+    if svg:
+        write(svg, picture(trace), read=log)
+        print(f"{svg}: {len(trace.steps)} steps of {len(trace.agents)} agents")
+        return
+    wanted = run.chosen(trace, step=step, agent=agent, grep=grep)
+    if as_json:
+        shown = summary(trace)
+        kept = tuple(s for s in shown.steps if s.index in wanted)
+        print_json(shown.model_copy(update={"steps": kept}).model_dump(mode="json"))
+    elif full or step is not None or agent is not None or grep is not None:
+        _paged(run.whole(trace, wanted))
+    else:
+        out().print(run.as_terminal(trace))
+
+
+def diff(
+    log: o.Log,
+    other: Annotated[Path, typer.Argument(help="The run to hold against it.")],
+    as_json: o.Json = False,
+) -> None:
+    """Hold two runs against each other: where they part, step by step, what they answer, what they cost."""
+    from butfor.counterfactual.case import opened
+
+    from .render.diff import as_terminal, differing
+
+    found = differing(opened(log).trace, opened(other).trace)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        out().print(as_terminal(found))
+    raise typer.Exit(0 if found.parts is None else 1)
+
+
+def _paged(shown: "RenderableType") -> None:
+    """Long text through the user's pager, on a terminal."""
+    console = out()
+    if console.is_terminal and sys.stdin.isatty():
+        with console.pager(styles=True):
+            console.print(shown)
+    else:
+        console.print(shown)
 
 
 def report(
@@ -71,5 +140,5 @@ def _verdict(log: Path) -> "Verdict | None":
         raise ButforError(f"{log}: a verdict of another version of butfor: {first_problem(error)}") from None
 
 
-COMMANDS = {"look": (report,)}
+COMMANDS = {"see": (show, diff), "look": (report,)}
 """The commands, by the group of `--help` in which they stand."""

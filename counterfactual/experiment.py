@@ -12,7 +12,6 @@ from butfor.cache.errors import (
     BudgetExceeded,
     ButforError,
     Divergence,
-    ExperimentError,
     JudgeFailed,
     LeakedAnswer,
     ModelUnavailable,
@@ -26,29 +25,27 @@ from butfor.replay.trace import Outcome, Trace
 
 from .drawing.arms import Arms, Growing, Side
 from .drawing.chain import Chain
-from .drawing.ledger import Player
 from .drawing.rejudged import rejudged
 from .drawing.runs import Live, Run, Runs
+from .drawing.seeds import Seeds
+from .drawing.sides import Sides
 from .drawing.workers import Stopped, Workers
 from .intervention import Intervention, control, treated
 from .judge import Judge
 from .leak import ahead_of_its_job, refuse_leak
-from .proposer import AsksOnceMore, Proposer, Rewords, Shown
+from .proposer import AsksOnceMore, Proposer, Shown
 from .rule import Decision, Rule
 from .trial import Arm, Finding, Proposal, Trial, Untested
 
 __all__ = ["Drawn", "Experiment", "Live"]
 
-_FATAL = (ModelUnavailable, StoreDamaged, Divergence, JudgeFailed, Stopped)
+FATAL = (ModelUnavailable, StoreDamaged, Divergence, JudgeFailed, Stopped)
 """What ends an audit; any other error is of one draw or one correction only."""
 
 _FINDINGS: dict[Decision, Finding] = {"blame": "flips", "exclude": "excluded", "draw": "undecided"}
 
 TREATED, CONTROL, SCREEN, BRANCH, SEEDS, AGENTS = range(0, 60_000, 10_000)
 """The first sample of each range: both arms of a trial, the screen, what correctors see, checks of seeds, shares."""
-
-_SEED_CHECKS = 3
-_CHECKED_STEPS = 8
 
 
 class Drawn(NamedTuple):
@@ -100,9 +97,11 @@ class Experiment:
         self._growing: dict[tuple[Intervention, ...], tuple[Growing, Growing]] = {}
         self._untested: dict[int, Untested] = {}
         self._proposals: dict[int, tuple[Intervention, ...]] = {}
-        self._reworded: dict[tuple[int, str, int], str | None] = {}
-        self._one_answer: set[frozenset[Player]] = set()
-        self._checked = False
+        self._sides = Sides(trace, proposer)
+        self._seeds = Seeds(
+            self._runs, self.candidates, length=len(trace.steps), first=SEEDS, short=isinstance(executor, Simulator),
+            deterministic=rule.deterministic, fatal=FATAL,
+        )  # fmt: skip
         self.left_out: dict[tuple[frozenset[int], int], Finding] = {}
         """What leaving one member out of a set has shown."""
         self.outcome = judge(trace)
@@ -135,17 +134,7 @@ class Experiment:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What makes the draws poorer than they look."""
-        found = []
-        if self.rule.deterministic:
-            found.append(
-                "one draw an arm: that the team gives one answer to one question is a person's word"
-                + (", and a repeat bore it out" if self._checked else "")
-            )
-        if self._runs.ledger.cold:
-            found.append(f"asked at temperature 0: {', '.join(self._runs.ledger.cold)}; repeats may be one draw")
-        if self._one_answer and not self.rule.deterministic:
-            found.append("repeats with different seeds got one answer; such repeats count as one draw")
-        return tuple(found)
+        return self._seeds.warnings
 
     def propose(self, step: int) -> tuple[Intervention, ...]:
         """The corrections to try at a step; where there are none, `untested` says why."""
@@ -164,7 +153,8 @@ class Experiment:
             try:
                 self._chains[key] = self._chain.corrections(key[0], self.propose, fresh=fresh)
             except ButforError as error:
-                self._skip_for(key[0][0], error)
+                failing, self._chain.failing = self._chain.failing, None
+                self._skip_for(key[0][0] if failing is None else failing, error)
                 return ()
         return self._chains[key]
 
@@ -257,11 +247,7 @@ class Experiment:
         Raises:
             ButforError: the corrector could not be asked.
         """
-        key = (step, text, n)
-        if key not in self._reworded:
-            able = self._proposer if isinstance(self._proposer, Rewords) else None
-            self._reworded[key] = able.reword(self.trace.blind(), step, text, n) if able is not None else None
-        return self._reworded[key]
+        return self._sides.reword(step, text, n)
 
     def draw(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None) -> Drawn:
         """One run with these edits, whole; from stored answers where it ran before.
@@ -285,7 +271,7 @@ class Experiment:
         self.parallel(partial(self._runs.run, edits, first + n, models) for n in range(draws))
         arm = Growing(Side(lambda _: edits, first))
         for n in range(draws):
-            arm.add(self._runs.run(edits, first + n, models), 0, self._honest)
+            arm.add(self._runs.run(edits, first + n, models), 0, self._seeds.honest)
         return arm.arm()
 
     def _proposed(self, trace: Trace, step: int) -> tuple[Intervention, ...]:
@@ -300,7 +286,7 @@ class Experiment:
         return proposed
 
     def _skip_for(self, step: int, error: ButforError) -> None:
-        if isinstance(error, _FATAL):
+        if isinstance(error, FATAL):
             raise error
         reasons = {LeakedAnswer: "leaked answer", BudgetExceeded: "budget"}
         self.skip(step, reasons.get(type(error), "failed"), str(error))
@@ -321,7 +307,9 @@ class Experiment:
     def _run(
         self, interventions: tuple[Intervention, ...], rule: Rule, candidates: float, *, together: bool, screened: bool
     ) -> Trial:
-        arms = self._growing.setdefault(interventions, self._sides(interventions, SCREEN if screened else TREATED))
+        arms = self._growing.setdefault(
+            interventions, self._sides.of(interventions, SCREEN if screened else TREATED, CONTROL)
+        )
         models = _models(interventions)
         grower = self._arms(models)
         decide = partial(rule.decide, candidates=candidates, together=together)
@@ -334,53 +322,14 @@ class Experiment:
             decision = decide(arms[0].counts, arms[1].counts)
             if len(arms[0].draws) + len(arms[1].draws) == before:
                 break
-        self._check_word(arms)
-        if decision == "blame":
-            arms = rejudged(self._judge, self._runs, arms)
-            decision = decide(arms[0].counts, arms[1].counts)
+        try:
+            self._seeds.check_word(arms)
+            if decision == "blame":
+                arms = rejudged(self._judge, self._runs, arms)
+                decision = decide(arms[0].counts, arms[1].counts)
+        except BudgetExceeded as ended:
+            decision, error = "draw", str(ended)
         return self._trial(interventions, arms, decision, error, candidates)
-
-    def _sides(self, interventions: tuple[Intervention, ...], first: int) -> tuple[Growing, Growing]:
-        """Both arms, not drawn yet; the control arm draws every step that the treated arm asked anew too."""
-        kept = tuple(
-            i if i.step is None else Intervention(kind="given", step=i.step, output=self.trace.steps[i.step].output)
-            for i in interventions
-        )
-
-        def change(n: int) -> Edits | None:
-            worded = self._worded(interventions, n)
-            return None if worded is None else treated(self.trace, worded)
-
-        def keep(n: int) -> Edits | None:
-            worded = self._worded(kept, n)
-            if worded is None:
-                return None
-            edits = control(self.trace, interventions)
-            answers = {**edits.answers, **{i.step: i.output or "" for i in worded if i.step is not None}}
-            return Edits(answers=answers, redraw=(edits.redraw | hidden()) - answers.keys())
-
-        fixed: list[frozenset[int]] = []
-
-        def hidden() -> frozenset[int]:
-            if not fixed:
-                fixed.append(frozenset().union(*(run.asked for run in changed.runs)))
-            return fixed[0]
-
-        changed = Growing(Side(change, first))
-        return changed, Growing(Side(keep, CONTROL))
-
-    def _worded(self, interventions: tuple[Intervention, ...], n: int) -> tuple[Intervention, ...] | None:
-        """The changes with every text worded for the n-th time."""
-        if not n:
-            return interventions
-        worded = []
-        for i in interventions:
-            text = i.kind in ("correct", "given") and i.step is not None and i.output
-            other = self.reword(i.step, i.output, n) if text and i.step is not None and i.output else None
-            if other is None:
-                return None
-            worded.append(i.model_copy(update={"output": other}))
-        return tuple(worded)
 
     def _arms(self, models: Mapping[str, str]) -> Arms:
         def drawn(edits: Edits, sample: int) -> Run:
@@ -389,54 +338,10 @@ class Experiment:
         return Arms(
             drawn,
             parallel=self.parallel,
-            honest=self._honest,
-            repeating=lambda: bool(self._one_answer) and not self.rule.deterministic,
-            fatal=_FATAL,
+            honest=self._seeds.honest,
+            repeating=lambda: self._seeds.repeating,
+            fatal=FATAL,
         )
-
-    def _honest(self, players: frozenset[Player]) -> bool:
-        """Whether repeats of these players are draws of their own: one of them gave two answers to one question.
-
-        Where none did so far, the run is drawn again from its start, to see.
-        """
-        if self.rule.deterministic or self._runs.ledger.varied(players):
-            return True
-        if players in self._one_answer:
-            return False
-        again = Edits(redraw=frozenset(self.candidates))
-        for n in range(_SEED_CHECKS):
-            try:
-                if isinstance(self._executor, Simulator):
-                    self._runs.beginning(again, SEEDS + n, min(_CHECKED_STEPS, len(self.trace.steps)))
-                else:
-                    self._runs.run(again, SEEDS + n)
-            except ButforError as error:
-                if isinstance(error, _FATAL):
-                    raise
-                break
-            if self._runs.ledger.varied(players):
-                return True
-        self._one_answer.add(players)
-        return False
-
-    def _check_word(self, arms: Sequence[Growing]) -> None:
-        """In a deterministic audit: that a repeat of one question gets the same answer, once an audit.
-
-        Raises:
-            ExperimentError: it does not.
-        """
-        if not self.rule.deterministic:
-            return
-        players = frozenset[Player]().union(*(run.players for arm in arms for run in arm.runs))
-        if players and not self._checked:
-            self._checked = True
-            last = Edits(redraw=frozenset(self.candidates[-1:]))
-            for n in range(2):
-                self._runs.run(last, SEEDS + n)
-        if self._runs.ledger.varied(players):
-            raise ExperimentError(
-                "the team was said to be deterministic, and one question got two answers; audit it without that word"
-            )
 
     def _trial(
         self,

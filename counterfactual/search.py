@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from butfor.cache.errors import ButforError, CacheMiss, ModelUnavailable
+from butfor.cache.errors import ButforError
 from butfor.replay.graph import descendants
 
 from .evidence.boundary import SURE, Boundary, Look, most_looks
-from .experiment import Experiment
+from .experiment import FATAL, Experiment
+from .findings.sets import repairs, smaller, whole
 from .intervention import Intervention
 from .rule import Counts, evidence
-from .sets import repairs, smaller
-from .trial import Finding
+from .trial import Finding, Trial
 
 FEW = 3
 """Corrections up to this number are tried one by one: a screen would cost more than it saves."""
@@ -103,18 +103,19 @@ def bisect(experiment: Experiment) -> None:
     another: where two corrections cancel each other, `earliest` sees more.
     """
     steps = _proposed(experiment)
-    if not steps or repairs(experiment, steps) != "flips":
+    fresh = whole(experiment, steps)
+    if fresh is None:
         return
     low, high = 0, len(steps)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if repairs(experiment, steps[:middle]) == "flips" else (middle, high)
-    for step in steps[:low]:
-        experiment.skip(step, "ruled out together")
+        flips = repairs(experiment, steps[:middle], fresh=fresh) == "flips"
+        low, high = (low, middle) if flips else (middle, high)
+    cleared = _cleared(experiment, steps[:low])
     if _try(experiment, steps[low]) == "flips":
         _later(experiment, steps[low])
-    else:
-        smaller(experiment, steps[: low + 1])
+    elif cleared:
+        smaller(experiment, steps[: low + 1], fresh=fresh)
 
 
 def together(experiment: Experiment, *, share: float = _SETS) -> None:
@@ -124,8 +125,9 @@ def together(experiment: Experiment, *, share: float = _SETS) -> None:
     correcting everything does not flip the outcome, no smaller set is tried.
     """
     steps = [step for step in experiment.candidates if experiment.propose(step)]
-    if len(steps) > 1 and repairs(experiment, steps, share=share) == "flips":
-        smaller(experiment, steps, share=share)
+    fresh = whole(experiment, steps, share=share) if len(steps) > 1 else None
+    if fresh is not None:
+        smaller(experiment, steps, share=share, fresh=fresh)
 
 
 def _proposed(experiment: Experiment) -> list[int]:
@@ -163,9 +165,9 @@ def _looked(experiment: Experiment, steps: Sequence[int]) -> Boundary | None:
         nth = drawn[length] = drawn.get(length, -1) + 1
         try:
             success = experiment.probe(interventions, nth)
-        except ModelUnavailable:
+        except FATAL:
             raise
-        except (ButforError, CacheMiss):
+        except ButforError:
             return None
         found.note(Look(length, success))
     return found
@@ -213,9 +215,20 @@ def _ruled_out(experiment: Experiment, steps: Sequence[int]) -> bool:
     trial = experiment.trial(*interventions, candidates=len(steps) / _SETS, together=True, screened=True)
     if trial.finding != "excluded":
         return False
+    if _other_course(experiment, trial):
+        return all(_try(experiment, step, candidates=len(steps) / _SETS, together=True) == "excluded" for step in left)
     for step in left:
         experiment.skip(step, "ruled out together")
     return True
+
+
+def _other_course(experiment: Experiment, trial: Trial) -> bool:
+    """Whether steps vanished or appeared in a run with these corrections: it says little of each of them alone."""
+    agents = [step.agent for step in experiment.trace.steps]
+    for draw in trial.treated.runs:
+        if draw.repeats is None and [*agents[: draw.kept], *(step.agent for step in draw.steps)] != agents:
+            return True
+    return False
 
 
 def _not_large(experiment: Experiment, step: int) -> bool:
@@ -266,11 +279,13 @@ def _later(experiment: Experiment, flips: int) -> None:
             experiment.skip(step, "later than the verdict")
 
 
-def _try(experiment: Experiment, step: int, *, candidates: float | None = None) -> Finding | None:
-    """Try every correction of a step; they share its part of the error."""
+def _try(
+    experiment: Experiment, step: int, *, candidates: float | None = None, together: bool = False
+) -> Finding | None:
+    """Try every correction of a step; they share its part of the error. `together` excludes a large effect only."""
     proposed: tuple[Intervention, ...] = experiment.propose(step)
     shared = (candidates or len(experiment.candidates)) * max(1, len(proposed))
-    trials = [experiment.trial(intervention, candidates=shared) for intervention in proposed]
+    trials = [experiment.trial(intervention, candidates=shared, together=together) for intervention in proposed]
     return max((trial.finding for trial in trials), key=_WEIGHT.index, default=None)
 
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
 from butfor.cache.call import Frozen, Origin
-from butfor.cache.errors import NotASuccess
+from butfor.cache.errors import ExperimentError, NotASuccess
+from butfor.cache.plugin import resolve
 from butfor.cache.store import CallStore
 from butfor.replay.trace import Fidelity, Outcome, Step, Trace
 
 from .agents import AgentShare, agent_shares
-from .conclusion import concluded, flipping_steps
 from .controls import Control, run_controls
 from .experiment import Experiment
+from .findings.conclusion import concluded, flipping_steps
 from .search import Search
 from .trial import Proposal, Trial, Untested
 
@@ -130,6 +131,42 @@ class Verdict(Frozen):
     """What happened when a tool was called as it was not recorded."""
     source: str = ""
     """The log's name."""
+
+    def report(self, path: "str | Path", *, renderer: str = "html", trace: Trace | None = None) -> Path:
+        """Write the verdict for a reader: `html`, `markdown`, `terminal`, or `module:function`.
+
+        `trace` is the run it is about; of a verdict that was just made it is known.
+
+        Raises:
+            ExperimentError: the run is not known. ButforError: the file cannot be written.
+        """
+        from butfor.replay.output import write
+
+        trace = trace or (self._evidence and self._evidence.trace)
+        if trace is None:
+            raise ExperimentError("a verdict that was read from a file does not hold its run; give trace=")
+        return write(Path(path), resolve("renderer", renderer)(self, trace))
+
+    def to_frame(self) -> Any:
+        """The trials as a pandas frame, a row each; needs pandas."""
+        import pandas as pd
+
+        columns = ["steps", "change", "finding", "successes", "draws", "recorded_successes", "recorded_draws",
+                   "effect", "low", "high"]  # fmt: skip
+        rows = [
+            (t.steps, "+".join(i.kind for i in t.interventions), t.finding, t.treated.successes, t.treated.draws,
+             t.control.successes, t.control.draws, t.effect, *t.interval)
+            for t in self.trials
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {self.sentence}>"
+
+    def _repr_html_(self) -> str | None:
+        """The page, in a notebook, where the run is known."""
+        known = self._evidence
+        return known and resolve("renderer", "notebook")(self, known.trace)
 
     def save(self, path: "str | Path") -> Path:
         """Write the verdict with its run and every answer it used, as one file for `butfor.verify`.

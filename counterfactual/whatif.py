@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pydantic import PrivateAttr
+
 from butfor.cache.call import Frozen
 from butfor.cache.errors import ButforError
+from butfor.cache.plugin import resolve
 from butfor.replay.trace import Outcome, Trace
 
 from .audit import Audit, can_judge
@@ -28,6 +31,16 @@ class WhatIf(Frozen):
     continuation: tuple[Said, ...]
     cost: Cost
     executor: Literal["simulator", "program"] = "simulator"
+
+    _recorded: Trace | None = PrivateAttr(default=None)
+
+    def __repr__(self) -> str:
+        told = {None: "not judged", True: "repaired", False: "not repaired"}[self.repaired]
+        return f"<WhatIf: {', '.join(i.describe() for i in self.changes)}; {told}>"
+
+    def _repr_html_(self) -> str | None:
+        """The changed run as a page, in a notebook, where the recorded one is known."""
+        return self._recorded and resolve("renderer", "notebook")(self, self._recorded)
 
     @property
     def repaired(self) -> bool | None:
@@ -114,7 +127,7 @@ def whatif(audit: Audit, trace: Trace, changed: Sequence[Intervention], *, repea
     first = experiment.draw(treated(trace, changed), 0, models)
     trial = experiment.trial(*changed) if repeats > 1 else None
     start = min((s for i in changed for s in steps_changed(trace, i)), default=0)
-    return WhatIf(
+    found = WhatIf(
         changes=tuple(changed),
         recorded=experiment.outcome if judged else None,
         changed=first.outcome if judged else None,
@@ -124,6 +137,8 @@ def whatif(audit: Audit, trace: Trace, changed: Sequence[Intervention], *, repea
         cost=audit.cost(),
         executor=audit.executor,
     )
+    found._recorded = trace
+    return found
 
 
 def _no_step(trace: Trace, step: int) -> ButforError:

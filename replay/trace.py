@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from butfor.cache.apis.reply import Reply
 from butfor.cache.call import Call, Frozen, Origin, TokenLogprob, ToolCall, Usage
 from butfor.cache.errors import LogFormatError
+from butfor.cache.plugin import resolve
 
 from .world import World
 
@@ -180,6 +181,15 @@ class Trace(Frozen):
     def context(self, index: int) -> tuple[int, ...]:
         """Every step that was in the input of one step, in order."""
         return context(self.steps, index)
+
+    def __repr__(self) -> str:
+        acting = len({step.agent for step in self.steps})
+        return f"<Trace {self.source.name or 'run'}: {len(self.steps)} steps of {acting} agents, {self.fidelity}>"
+
+    def _repr_html_(self) -> str:
+        """The run's page, in a notebook."""
+        shown: str = resolve("renderer", "notebook")(None, self)
+        return shown
 
     def blind(self) -> "Trace":
         """The same run without the expected answer, the judgement and the label: what a method may see."""

@@ -7,10 +7,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from butfor.counterfactual.verdict import Verdict
+from butfor.counterfactual.whatif import WhatIf
 from butfor.replay.text import printable
 from butfor.replay.trace import Trace
 
-from .model import ReportModel, report_model
+from .model import ReportModel, report_model, whatif_model
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 def as_html(found: Verdict | None, trace: Trace) -> str:
     """The page of a run, and of the verdict on it where there is one."""
     return page(report_model(trace, found))
+
+
+def as_fragment(found: Verdict | WhatIf | None, trace: Trace) -> str:
+    """The same page in a frame of its own, in which nothing runs: for a notebook."""
+    from markupsafe import escape
+
+    model = whatif_model(trace, found) if isinstance(found, WhatIf) else report_model(trace, found)
+    return f'<iframe sandbox title="butfor" width="100%" height="640" srcdoc="{escape(page(model))}"></iframe>'
 
 
 def page(model: ReportModel) -> str:
@@ -30,6 +39,17 @@ def page(model: ReportModel) -> str:
     return (
         _environment().get_template("page.html.j2").render(r=model, style=Markup(style), style_hash=f"sha256-{digest}")  # noqa: S704 - our own file
     )
+
+
+def picture(trace: Trace) -> str:
+    """The run's graph alone, as an SVG file with its own style."""
+    from markupsafe import Markup
+
+    from .lanes import lanes
+
+    label = [trace.culprit.step] if trace.culprit else []
+    module = _environment().get_template("picture.svg.j2")
+    return module.render(p=lanes(trace, blamed=label), style=Markup(_style()))  # noqa: S704 - our own file
 
 
 @cache

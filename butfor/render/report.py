@@ -1,6 +1,10 @@
 """What a person reads: the verdict, the evidence, the price; on a terminal, piped, or as Markdown."""
 
+import codecs
+import io
+import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -266,7 +270,33 @@ def _fenced(text: str | None) -> str:
     return f"{fence}\n{shown}\n{fence}"
 
 
+_PLAIN = str.maketrans({
+    "▸": ">", "◀": "<", "✓": "+", "✗": "x", "…": "...", "–": "-", "·": "-", "→": "->", "✎": "*", "●": "@", "○": "o",
+    "◌": "~", "“": '"', "”": '"', "−": "-", "’": "'",
+})  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that the output's encoding does not have: a like mark, or `?`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "replace").decode(), error.end
+
+
+codecs.register_error("butfor.plain", _plain)
+
+
+def _piped_width() -> int:
+    """Columns of text into a pipe: `COLUMNS` where it is a number, else 100."""
+    asked = os.environ.get("COLUMNS", "")
+    return max(40, int(asked)) if asked.isascii() and asked.isdigit() else 100
+
+
 def console(*, error: bool = False) -> Console:
     """A console that draws on a terminal and writes plain text of 100 columns into a pipe."""
+    stream = sys.stderr if error else sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="butfor.plain")
     probe = Console(stderr=error, highlight=False, soft_wrap=False)
-    return probe if probe.is_terminal else Console(stderr=error, highlight=False, width=100, no_color=True)
+    return probe if probe.is_terminal else Console(stderr=error, highlight=False, width=_piped_width(), no_color=True)

@@ -93,13 +93,18 @@ class Arms:
     def grow(self, arms: Sequence[tuple[Growing, int]]) -> str | None:
         """Draw each arm until so many more draws of it count; the reason why not, where it could not be done."""
         goals = [(arm, arm.counts.draws + more) for arm, more in arms if more]
-        while True:
-            wanted = [job for arm, goal in goals for job in self._wanted(arm, goal - arm.counts.draws)]
-            if not wanted:
-                return None
-            error = self._draw(wanted)
-            if error is not None:
-                return error
+        try:
+            while True:
+                wanted = [job for arm, goal in goals for job in self._wanted(arm, goal - arm.counts.draws)]
+                if not wanted:
+                    return None
+                error = self._draw(wanted)
+                if error is not None:
+                    return error
+        except ButforError as error:  # of a rewording, or of a look at whether repeats are draws
+            if isinstance(error, self._fatal):
+                raise
+            return str(error)
 
     def _wanted(self, arm: Growing, missing: int) -> list[tuple[Growing, int, int, Edits]]:
         """The next runs of an arm: the same text with new samples, or, where that repeats itself, another wording."""

@@ -27,6 +27,8 @@ class Chain:
         self._short = isinstance(executor, Simulator)
         self._propose = propose
         self._sample = sample
+        self.failing: int | None = None
+        """The step for which the last proposal failed."""
         self._known: dict[tuple[tuple[int, ...], bool], tuple[Intervention, ...]] = {}
 
     def corrections(
@@ -60,7 +62,10 @@ class Chain:
         place = matched(self._trace, branch).get(step)
         if place is None:
             return ()
-        return tuple(i.model_copy(update={"step": step}) for i in self._propose(branch, place))
+        self.failing = step
+        proposed = self._propose(branch, place)
+        self.failing = None
+        return tuple(i.model_copy(update={"step": step}) for i in proposed)
 
     def _branch(self, edits: Edits, step: int) -> Trace:
         if self._short:

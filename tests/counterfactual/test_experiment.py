@@ -30,13 +30,14 @@ from butfor.replay.simulator import Simulator
 from butfor.replay.trace import Outcome, Trace, final_answer
 
 TEAM = addressed(("Ann", "plan", None), ("Bob", "aside", ()), ("Cat", "work", None), ("Ann", "wrong", None))
-"""Whoever works from a plan that is good ends right."""
+"""Whoever works from a plan that is good ends right; Cat takes a note that differs from repeat to repeat."""
 
 
 def play(call: Call) -> str:
     said = "\n".join(message.text for message in call.messages)
     good = "good" in said
-    return {"Ann": "right" if good else "wrong", "Cat": f"{'good ' * good}work"}.get(call.agent or "", "?")
+    noted = f"{'good ' * good}work, note {call.params.get('seed')}"
+    return {"Ann": "right" if good else "wrong", "Cat": noted}.get(call.agent or "", "?")
 
 
 def judge(trace: Trace) -> Outcome:
@@ -126,10 +127,12 @@ def test_the_same_change_is_tried_once() -> None:
     assert tried.trials == (first,)
 
 
-def test_each_draw_of_an_arm_is_a_repeat_of_its_own_and_both_arms_share_them() -> None:
+def test_each_draw_is_a_repeat_of_its_own_and_the_arms_share_none() -> None:
     live = Models()
     trial = experiment(live=live).trial(correct(0, "good plan"))
-    assert live.samples == Counter(dict.fromkeys(range(trial.treated.draws), 2))
+    drawn = [draw.sample for arm in (trial.treated, trial.control) for draw in arm.runs]
+    assert len(set(drawn)) == len(drawn) == trial.treated.draws + trial.control.draws
+    assert {sample: live.samples[sample] for sample in drawn} == dict.fromkeys(drawn, 1)
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
@@ -202,11 +205,24 @@ def test_a_step_with_nothing_to_correct_is_listed_as_such() -> None:
     assert tried.untested[0].innocent
 
 
+def seeing(propose: Proposer) -> Proposer:
+    """The same proposer, which says that it was shown the expected answer."""
+    propose.blind = False  # type: ignore[attr-defined]
+    return propose
+
+
 def test_a_correction_that_leaks_the_answer_is_not_tried() -> None:
     trace = TEAM.model_copy(update={"expected": "4711"})
-    tried = experiment(trace, proposer=proposing(correct(0, "Say 4711.")))
+    tried = experiment(trace, proposer=seeing(proposing(correct(0, "Say 4711."))))
     assert tried.propose(0) == ()
     assert tried.untested[0].reason == "leaked answer"
+
+
+def test_a_blind_correction_that_states_the_answer_has_leaked_nothing() -> None:
+    trace = TEAM.model_copy(update={"expected": "4711"})
+    tried = experiment(trace, proposer=proposing(correct(3, "4711")))
+    assert [i.output for i in tried.propose(3)] == ["4711"]
+    assert tried.untested == ()
 
 
 def test_a_step_that_cannot_reach_the_answer_is_not_asked_about() -> None:
@@ -244,7 +260,7 @@ def test_corrections_together_are_proposed_on_the_run_as_it_went_with_the_ones_b
 
     tried = experiment(proposer=propose)
     assert [i.step for i in tried.propose_together([3, 0])] == [0, 3]
-    assert seen == [(0, "work"), (3, "good work")]
+    assert [(step, text.partition(",")[0]) for step, text in seen] == [(0, "work"), (3, "good work")]
 
 
 @pytest.mark.parametrize("error", [BudgetExceeded("spent"), ProviderError("down")])
@@ -259,7 +275,7 @@ def test_a_leak_in_corrections_together_is_told() -> None:
         changed = trace.steps[2].output != "work"
         return (correct(step, "Say 4711." if changed else "good plan"),)
 
-    tried = experiment(TEAM.model_copy(update={"expected": "4711"}), proposer=propose)
+    tried = experiment(TEAM.model_copy(update={"expected": "4711"}), proposer=seeing(propose))
     assert tried.propose_together([0, 3]) == ()
     assert [(u.step, u.reason) for u in tried.untested] == [(3, "leaked answer")]
 
@@ -273,7 +289,7 @@ def test_an_example_is_a_run_that_succeeded() -> None:
     tried = experiment()
     example = tried.example(tried.trial(correct(0, "good plan")))
     assert example is not None
-    assert [step.output for step in example.trace.steps] == ["good plan", "?", "good work", "right"]
+    assert [step.output.partition(",")[0] for step in example.trace.steps] == ["good plan", "?", "good work", "right"]
     assert tried.example(tried.trial(correct(1, "another aside"))) is None
 
 

@@ -49,7 +49,8 @@ def _with(
     def live(sample: int, models: Mapping[str, str]) -> Provider:
         return Cast(Cached(provider, MemoryStore(), sample=sample), default="scripted:relay", models=models)
 
-    experiment = Experiment(trace, executor=Simulator(), judge=judge, live=live, proposer=propose, rule=Rule())
+    rule = Rule(deterministic=True)  # the relay's script knows no seed
+    experiment = Experiment(trace, executor=Simulator(), judge=judge, live=live, proposer=propose, rule=rule)
     return attribute(experiment, search)
 
 
@@ -98,6 +99,16 @@ def test_where_nothing_can_be_tried_the_run_is_not_replayable() -> None:
     assert "the server is on fire" in found.sentence
 
 
+class Rewording:
+    """A corrector that can put a text in other words."""
+
+    def __call__(self, trace: Trace, step: int) -> tuple[Intervention, ...]:
+        return (Intervention(kind="correct", step=step, output="other"),)
+
+    def reword(self, trace: Trace, step: int, text: str, n: int) -> str | None:
+        return f"That is to say, {text}"
+
+
 def test_a_placebo_that_repairs_the_run_downgrades_the_verdict() -> None:
     trace = scenario("relay").record()
     recorded = trace.steps[0].output
@@ -110,19 +121,22 @@ def test_a_placebo_that_repairs_the_run_downgrades_the_verdict() -> None:
         executor=Simulator(),
         judge=judge,
         live=lambda sample, models: Cast(scenario("relay").provider(), default="scripted:relay"),
-        proposer=lambda _, step: (Intervention(kind="correct", step=step, output="other"),),
-        rule=Rule(),
+        proposer=Rewording(),
+        rule=Rule(deterministic=True),
     )
     found = attribute(experiment, earliest)
     assert (found.verdict, found.step) == ("undetermined", None)
-    assert "respacing" in found.sentence
+    (placebo,) = [control for control in found.controls if control.kind == "placebo"]
+    assert placebo.passed is False
+    assert "in other words" in found.sentence
 
 
 def test_a_budget_that_ends_is_told_and_costs_no_more_than_it_allows() -> None:
     found = _audit("parallel", budget=Budget(calls=7))
     assert found.verdict == "undetermined"
     assert found.cost.live_calls <= 7
-    assert any(u.reason == "budget" for u in found.untested)
+    assert any("budget of 7 live calls" in (t.error or "") for t in found.trials)
+    assert found.decides == "a larger budget; the audit goes on where it ended"
 
 
 def test_an_audit_stopped_by_its_budget_goes_on_without_paying_twice() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .experiment import Experiment
-from .trial import Trial
+from butfor.counterfactual.experiment import Experiment
+from butfor.counterfactual.trial import Trial
 
 
 def flipping_steps(experiment: Experiment) -> list[int]:
@@ -64,6 +64,10 @@ def _open_together(experiment: Experiment) -> list[int]:
     return [step for trial in unclear for step in trial.steps]
 
 
+def _numbered(steps: Sequence[int]) -> str:
+    return f"steps {', '.join(map(str, steps))}" if len(steps) > 1 else f"step {steps[0]}"
+
+
 def _named(experiment: Experiment, steps: Sequence[int]) -> str:
     return ", ".join(f"{step} ({experiment.trace.steps[step].agent})" for step in steps)
 
@@ -75,10 +79,9 @@ def _single(
     agent = experiment.trace.steps[step].agent
     roles = {**dict.fromkeys(flipping, "sufficient"), **dict.fromkeys(ahead, "ahead of its job")}
     if before:
-        steps = "steps " + ", ".join(map(str, before)) if len(before) > 1 else f"step {before[0]}"
         sentence = (
-            f"Undetermined: correcting step {step} ({agent}) repairs the run, but {steps} before it could not be ruled "
-            "out."
+            f"Undetermined: correcting step {step} ({agent}) repairs the run, but {_numbered(before)} before it could "
+            "not be ruled out."
         )
         decides = _decides(experiment, before)
         return {"verdict": "undetermined", "sentence": sentence, "roles": roles, "decides": decides}
@@ -92,8 +95,8 @@ def _single(
     together = [u.step for u in experiment.untested if u.reason == "ruled out together"]
     if together:
         caveats.append(
-            f"steps {', '.join(map(str, together))} were ruled out together, which takes their corrections not to "
-            "cancel each other"
+            f"{_numbered(together)} {'were' if len(together) > 1 else 'was'} ruled out together with what else was "
+            "corrected, which takes corrections not to cancel each other"
         )
     return {
         "verdict": "blamed", "sentence": sentence, "agent": agent, "step": step, "roles": roles,
@@ -177,11 +180,11 @@ def _decides(experiment: Experiment, open_steps: Sequence[int]) -> str:
     """The one thing that would decide the first of these steps."""
     step = open_steps[0]
     untested = next((u for u in experiment.untested if u.step == step and not u.innocent), None)
-    if untested and untested.reason == "budget":
+    trial = next((t for t in experiment.trials if step in t.steps and t.finding == "undecided"), None)
+    if (untested and untested.reason == "budget") or (trial and _out_of_budget(trial)):
         return "a larger budget; the audit goes on where it ended"
     if untested and untested.reason == "leaked answer":
         return f"a correction of step {step} by somebody who does not see the expected answer"
-    trial = next((t for t in experiment.trials if step in t.steps and t.finding == "undecided"), None)
     if trial is None:
         return f"a correction of step {step}: {untested.detail.splitlines()[0] if untested else 'none was tried'}"
     if trial.note and "can decide nothing" in trial.note:
@@ -193,3 +196,7 @@ def _decides(experiment: Experiment, open_steps: Sequence[int]) -> str:
         return f"that step {step} can be drawn to the end: {trial.error.splitlines()[0]}"
     low, high = trial.interval
     return f"more draws of step {step}, whose effect lies between {low:+.2f} and {high:+.2f} (setting `repeats`)"
+
+
+def _out_of_budget(trial: Trial) -> bool:
+    return (trial.error or "").startswith("the budget of ")
