@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from butfor.replay.summary import ending
+from butfor.replay.summary import account, contexts, ending
 from butfor.replay.text import excerpt
 from butfor.replay.trace import Step, Trace
 
@@ -19,8 +19,8 @@ def as_terminal(trace: Trace) -> RenderableType:
     table.add_column("kind")
     table.add_column("reads", overflow="fold", max_width=14)
     table.add_column("says", ratio=1, overflow="fold")
-    for step in trace.steps:
-        reads = ranges(trace.context(step.index))
+    for step, read in zip(trace.steps, contexts(trace.steps), strict=True):
+        reads = joined(read)
         said = Text(excerpt(step.output, limit=140), style="red" if step.error else "")
         table.add_row(str(step.index), Text(_speaker(step)), step.kind, reads, said)
     task = Text(f"  task: {excerpt(trace.task, limit=400)}", style="bold")
@@ -31,18 +31,23 @@ def as_terminal(trace: Trace) -> RenderableType:
         if trace.culprit
         else []
     )
-    return Group(task, Text(facts + expected), *label, Text(""), table)
+    return Group(task, Text(facts + expected), Text(f"  {account(trace)}"), *label, Text(""), table)
 
 
 def ranges(steps: Sequence[int]) -> str:
     """Ascending numbers with runs joined: 0–3, 5."""
-    parts: list[list[int]] = []
+    parts: list[tuple[int, int]] = []
     for step in steps:
-        if parts and step == parts[-1][-1] + 1:
-            parts[-1].append(step)
+        if parts and step == parts[-1][1] + 1:
+            parts[-1] = (parts[-1][0], step)
         else:
-            parts.append([step])
-    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts) or "–"
+            parts.append((step, step))
+    return joined(parts)
+
+
+def joined(parts: Sequence[tuple[int, int]]) -> str:
+    """Ranges as a reader has them: 0–3, 5."""
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in parts) or "–"
 
 
 def _speaker(step: Step) -> str:
