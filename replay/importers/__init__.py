@@ -1,6 +1,8 @@
 """Logs of every format to `Trace`s: one module a format, the format recognised by its content."""
 
+import gc
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -93,6 +95,23 @@ def import_log(path: str | Path, *, format: str | None = None) -> Trace:  # noqa
     file, run = _file_and_run(Path(path))
     text = read_text(file)
     importer = _importer(format) if format else _recognise(text, file.name)
+    with _uncollected():
+        return _imported(text, importer, file, run)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which goes through all of a long log again and again and finds nothing."""
+    ran = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if ran:
+            gc.enable()
+
+
+def _imported(text: str, importer: Importer, file: Path, run: str | None) -> Trace:
     try:
         if isinstance(importer, ManyRuns):
             runs = importer.runs(text, name=file.name)

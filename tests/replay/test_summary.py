@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from hypothesis import given
+from traces import graphs
 
 from butfor.replay.importers import import_log
 from butfor.replay.summary import account, contexts, summary
 from butfor.replay.trace import Trace, context
-from traces import graphs
 
 LOGS = Path(__file__).parents[1] / "logs"
 
