@@ -56,6 +56,7 @@ def import_(
     """Read a log of any supported format and write it as a run."""
     from butfor.replay.importers import import_log
     from butfor.replay.output import write
+    from butfor.replay.summary import account
 
     trace = import_log(log, format=format)
     if output is None:
@@ -63,6 +64,7 @@ def import_(
         return
     write(output, trace.to_json(), read=log)
     print(f"{output}: {len(trace.steps)} steps of {len(trace.agents)} agents, {trace.fidelity}, from {log.name}")
+    print(account(trace))
 
 
 def record(

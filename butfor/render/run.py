@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from butfor.cache.errors import ButforError
-from butfor.replay.summary import ending
+from butfor.replay.summary import account, contexts, ending
 from butfor.replay.text import excerpt, printable
 from butfor.replay.trace import Step, Trace, answering_step, final_answer
 
@@ -27,8 +27,8 @@ def as_terminal(trace: Trace) -> RenderableType:
     table.add_column("reads", overflow="fold", max_width=14)
     table.add_column("says", ratio=1, overflow="fold")
     ends = answering_step(trace)
-    for step in trace.steps:
-        reads = ranges(trace.context(step.index))
+    for step, read in zip(trace.steps, contexts(trace.steps), strict=True):
+        reads = joined(read)
         said = Text(_MARKS.get(step.origin, ""), style="magenta")
         said.append(excerpt(step.output, limit=140), style="red" if step.error else "default")
         if trace.culprit and trace.culprit.step == step.index:
@@ -48,7 +48,7 @@ def as_terminal(trace: Trace) -> RenderableType:
         f"{mark.strip()} {origin}" for origin, mark in _MARKS.items() if any(s.origin == origin for s in trace.steps)
     ]
     legend = [Text(f"  {', '.join(told)}; unmarked: recorded", style="dim")] if told else []
-    return Group(task, Text(facts + expected), *label, *legend, Text(""), table)
+    return Group(task, Text(facts + expected), Text(f"  {account(trace)}"), *label, *legend, Text(""), table)
 
 
 def chosen(
@@ -132,13 +132,18 @@ def _holding(grep: str | None) -> Callable[[str], bool]:
 
 def ranges(steps: Sequence[int]) -> str:
     """Ascending numbers with runs joined: 0–3, 5."""
-    parts: list[list[int]] = []
+    parts: list[tuple[int, int]] = []
     for step in steps:
-        if parts and step == parts[-1][-1] + 1:
-            parts[-1].append(step)
+        if parts and step == parts[-1][1] + 1:
+            parts[-1] = (parts[-1][0], step)
         else:
-            parts.append([step])
-    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts) or "–"
+            parts.append((step, step))
+    return joined(parts)
+
+
+def joined(parts: Sequence[tuple[int, int]]) -> str:
+    """Ranges as a reader has them: 0–3, 5."""
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in parts) or "–"
 
 
 def _speaker(step: Step) -> str:

@@ -1,15 +1,19 @@
 """Logs of every format to `Trace`s: one module a format, the format recognised by its content."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from butfor.cache.errors import LogFormatError, PluginError, TraceError, UnknownFormat
 from butfor.cache.plugin import installed, resolve
 from butfor.replay.reading.archive import is_archive, read_archive
-from butfor.replay.reading.fields import parse_json, parse_records
+from butfor.replay.reading.fields import parse_json
 from butfor.replay.reading.literal import as_json
-from butfor.replay.reading.several import ManyRuns, pick
+from butfor.replay.reading.losses import refuse_losses, suspicious
+from butfor.replay.reading.refusal import refusal
+from butfor.replay.reading.several import ManyRuns, Run, pick
 from butfor.replay.trace import Trace
 
 from . import (
@@ -103,12 +107,30 @@ def import_log(path: str | Path, *, format: str | None = None) -> Trace:  # noqa
     file, run = _file_and_run(Path(path))
     text = read_text(file)
     importer = _importer(format) if format else _recognise(text, file.name)
+    with _uncollected():
+        return _imported(text, importer, file, run)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which goes through all of a long log again and again and finds nothing."""
+    ran = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if ran:
+            gc.enable()
+
+
+def _imported(text: str, importer: Importer, file: Path, run: str | None) -> Trace:
     try:
         if isinstance(importer, ManyRuns):
-            return pick(importer.runs(text, name=file.name), name=file.name, run=run)
+            runs = importer.runs(text, name=file.name)
+            return _whole(pick(runs, name=file.name, run=run), text, file.name, runs)
         if run is not None:
             raise LogFormatError(f"{file.name}: its format knows one run a file; leave #{run} out")
-        return importer.load(text, name=file.name)
+        return _whole(importer.load(text, name=file.name), text, file.name)
     except RecursionError:
         raise LogFormatError(f"{file.name}: nested too deeply to be a log") from None
 
@@ -136,7 +158,7 @@ def _runs(file: Path) -> Iterator[tuple[Path, Trace | TraceError]]:
         text = read_text(file)
         importer = _recognise(text, file.name)
         if not isinstance(importer, ManyRuns):
-            yield file, importer.load(text, name=file.name)
+            yield file, _whole(importer.load(text, name=file.name), text, file.name)
             return
         runs = importer.runs(text, name=file.name)
     except TraceError as error:
@@ -148,9 +170,22 @@ def _runs(file: Path) -> Iterator[tuple[Path, Trace | TraceError]]:
     for identifier, run in runs.items():
         one = file if len(runs) == 1 else file.with_name(f"{file.name}#{identifier}")
         try:
-            yield one, run()
+            yield one, _whole(run(), text, file.name, runs)
         except TraceError as error:
             yield one, error
+
+
+def _whole(trace: Trace, text: str, name: str, runs: Mapping[str, Run] | None = None) -> Trace:
+    """The trace, where it holds what the log says; native files say it themselves.
+
+    Raises:
+        LogFormatError: most of its model steps are empty, and the log's texts are in none of them.
+    """
+    if trace.source.format in ("butfor", "program") or not suspicious(trace):
+        return trace
+    others = [run() for run in (runs or {}).values()] if len(runs or {}) > 1 else []
+    refuse_losses(trace, text, name=name, others=others)
+    return trace
 
 
 def read_text(path: Path) -> str:
@@ -197,7 +232,4 @@ def _recognise(text: str, name: str) -> Importer:
     for importer in known:
         if importer.sniff(head):
             return importer
-    if head.lstrip()[0] in "{[":
-        parse_records(text, name=name)
-    names = ", ".join(IMPORTERS)
-    raise UnknownFormat(f"{name}: not a log that butfor knows ({names}); name its format with format=")
+    raise refusal(text, name=name, formats=IMPORTERS)

@@ -136,7 +136,8 @@ def conversation(messages: Sequence[Field], *, format: str, name: str, about: Wr
 
 def _usual(message: Field) -> Field:
     """A message with a `role` and a `content`, where other names stand for them."""
-    if not message.is_object:
+    given = message.value
+    if not isinstance(given, dict) or ("role" in given and "content" in given and "message_type" not in given):
         return message
     values = {key: field.value for key, field in message.fields().items()}
     speaker = next((values[key] for key in _SPEAKERS if isinstance(values.get(key), str)), None)

@@ -38,7 +38,8 @@ def linked(
     `previous_response_id` among their parameters; `known` gives, by step, what the format itself says was
     read.
     """
-    links = _Links(responses or {})
+    asked = any(step.kind == "llm" and step.call is not None for step in steps)
+    links = _Links(responses or {}, whole=asked or bool(known) or bool(responses))
     for step in steps:
         links.add(step, (known or {}).get(step.index, ()))
     return tuple(links.steps)
@@ -47,8 +48,10 @@ def linked(
 class _Links:
     """The steps linked so far, and where their ids and texts are found again."""
 
-    def __init__(self, responses: Mapping[str, int]) -> None:
+    def __init__(self, responses: Mapping[str, int], *, whole: bool) -> None:
         self.steps: list[Step] = []
+        self._whole = whole
+        """Whether contexts are kept: where nothing but hearing links the steps, nothing is read twice."""
         self._responses = responses
         self._asked: dict[str, list[int]] = defaultdict(list)
         self._answered: dict[str, list[int]] = defaultdict(list)
@@ -77,8 +80,8 @@ class _Links:
             self._read(step, found)
         heard_from = step.call is None or (step.kind == "tool" and not found)
         continues = self._heard(step, found) if heard_from else self._carried_on(step, found)
-        bits = _bits(found)
-        if continues is not None:
+        bits = _bits(found) if self._whole else 0
+        if continues is not None and self._whole:
             bits |= self._contexts[continues] | 1 << continues
             found = {i: basis for i, basis in found.items() if not self._reaches(continues, i)}
         reads = tuple(Read(i, found[i]) for i in sorted(found))

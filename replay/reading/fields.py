@@ -294,11 +294,12 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _refused(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON; write null")
+def _nothing(constant: str) -> None:
+    """`NaN` and `Infinity` are no JSON, but what pandas and the like write where they have no value."""
+    del constant
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refused)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_nothing)
 
 
 def _not_json(error: Exception, name: str) -> LogFormatError:

@@ -50,9 +50,9 @@ def test_the_contract_of_show_holds(tmp_path: Path) -> None:
     steps = json.loads(CliRunner().invoke(app, ["show", str(_recorded(tmp_path)), "--json"]).output)["steps"]
     assert [(s["index"], s["agent"], s["kind"], s["reads"]) for s in steps] == [
         (0, "Coder", "llm", []),
-        (1, "Calculator", "tool", [0]),
-        (2, "Checker", "llm", [0, 1]),
-        (3, "Writer", "llm", [0, 1, 2]),
+        (1, "Calculator", "tool", [[0, 0]]),
+        (2, "Checker", "llm", [[0, 1]]),
+        (3, "Writer", "llm", [[0, 2]]),
     ]
 
 
