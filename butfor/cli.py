@@ -210,8 +210,8 @@ _OURS = {"see": (import_,), "reproduce": (record, check), "many": (bench,), "upk
 
 for _group, _panel in _GROUPS.items():
     for _command in (
-        *_OURS.get(_group, ()), *audit_cli.COMMANDS.get(_group, ()), *rank_cli.COMMANDS.get(_group, ()),
-        *look_cli.COMMANDS.get(_group, ()),
+        *_OURS.get(_group, ()), *look_cli.COMMANDS.get(_group, ()), *audit_cli.COMMANDS.get(_group, ()),
+        *rank_cli.COMMANDS.get(_group, ()),
     ):  # fmt: skip
         app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
 app.add_typer(cache_app, name="cache", rich_help_panel=_GROUPS["upkeep"])

@@ -40,7 +40,7 @@ class WhatIf(Frozen):
 
     def _repr_html_(self) -> str | None:
         """The changed run as a page, in a notebook, where the recorded one is known."""
-        return self._recorded and resolve("renderer", "notebook")(self, self._recorded)
+        return resolve("renderer", "notebook")(self, self._recorded) if self._recorded else None
 
     @property
     def repaired(self) -> bool | None:

@@ -353,8 +353,7 @@ def test_an_audit_never_asks_for_the_same_answer_twice(recorded: Path) -> None:
     assert second["cost"]["live_calls"] == 0
     for found in (first, second):
         del found["cost"]
-        found["continuation"] = [{**said, "origin": None} for said in found["continuation"]]
-    assert first == second
+    assert json.dumps(first).replace('"live"', '"cached"') == json.dumps(second)
 
 
 def test_a_trace_is_the_same_object_of_study_after_any_number_of_forks() -> None:

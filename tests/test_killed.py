@@ -50,7 +50,9 @@ def test_an_audit_killed_at_random_moments_goes_on_where_it_was(tmp_path: Path) 
     found = _finished(tmp_path, log, "killed")
     asked = _asked(tmp_path, "killed")
     assert (found["verdict"], found["step"]) == (undisturbed["verdict"], undisturbed["step"])
-    assert found["trials"] == undisturbed["trials"]
+    assert json.dumps(found["trials"]).replace('"live"', '"cached"') == json.dumps(undisturbed["trials"]).replace(
+        '"live"', '"cached"'
+    )
     assert set(asked) == set(_asked(tmp_path, "whole"))
     assert len(asked) - len(set(asked)) <= KILLS
 

@@ -154,7 +154,7 @@ def report_model(
     from .effects import deciding, effects, trials
 
     name = name or trace.source.name or "run.json"
-    trial = found and deciding(found)
+    trial = deciding(found) if found else None
     blamed = () if found is None else found.members or (() if found.step is None else (found.step,))
     keep = [*(r.step for r in ranks[:5]), *([trace.culprit.step] if trace.culprit else [])]
     picture = lanes(trace, blamed=blamed, keep=keep, origins=_origins(trace, trial))

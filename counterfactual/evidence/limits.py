@@ -40,7 +40,7 @@ def limit(level: float, repeats: int, effect: float) -> float:
 
 
 def _rounded(effect: float) -> float:
-    return round(max(-0.95, min(0.95, effect)), 2)
+    return round(max(-0.95, min(0.95, effect)), 2) + 0.0  # there is no -0 in the table
 
 
 @cache

@@ -63,7 +63,7 @@ def contents() -> dict[str, bytes]:
 
 BAD: dict[str, tuple[str | bytes | dict[str, Any], str]] = {
     "unknown format": ({"records": [1, 2]}, "not a log that butfor knows"),
-    "text": ("Once upon a time", "name its format with --format"),
+    "text": ("Once upon a time", "Name its format"),
     "truncated JSON": (json.dumps(WW)[:-4], "line 1, column"),
     "a truncated run": ('{"version": 1, "task": "x", "ag', "EOF"),
     "two logs": (json.dumps(WW) * 2, "Extra data"),
