@@ -257,31 +257,36 @@ def record(
 
 
 def trusting(packed: Settings | None, given: Mapping[str, object]) -> Settings | None:
-    """The settings of a case; what of it is code has to be named again, because a case is somebody else's file.
+    """The settings of a case, which is somebody else's file: it sets numbers and names, and runs and unblocks nothing.
+
+    What of it is code, reads files or runs tests has to be named again; a program runs as it would without a case.
 
     Raises:
         ExperimentError: it was not.
     """
-    from butfor.counterfactual.audit import BUILT_IN_JUDGES
+    from butfor.counterfactual.audit import HARMLESS_JUDGES
     from butfor.counterfactual.search import SEARCHES
 
     if packed is None:
         return None
-    built_in: dict[str, tuple[str, ...]] = {
-        "judge": BUILT_IN_JUDGES, "search": tuple(SEARCHES), "proposer": (), "executor": (),
+    known: dict[str, tuple[str, ...]] = {
+        "judge": (*HARMLESS_JUDGES, "llm"), "search": tuple(SEARCHES), "proposer": (), "executor": (),
     }  # fmt: skip
-    for kind, known in built_in.items():
-        value = getattr(packed, kind)
-        named = given.get(kind)
-        if (
-            value
-            and value.partition(":")[0] not in known
-            and (named is None or (named != value and isinstance(named, str)))
-        ):
+    for kind, harmless in known.items():
+        value, named = getattr(packed, kind), given.get(kind)
+        if not value or (value if kind == "search" else value.partition(":")[0]) in harmless:
+            continue
+        if named is None or (isinstance(named, str) and named != value):
             raise ExperimentError(
-                f"the case was audited with the {kind} {value}, which is code; pass {kind}={value} if you trust it"
+                f"the case was audited with the {kind} {value}, which is code, or reads what is yours; pass "
+                f"{kind}={value} if you trust it"
             )
-    return packed
+    if packed.tools == "sandbox" and given.get("tools") != "sandbox":
+        raise ExperimentError("the case runs code of its log; pass tools=sandbox if you want that, locked down")
+    unset = {
+        name: getattr(Settings(), name) for name in ("proxy", "run_tools", "reach", "hold", "time_limit", "partial")
+    }
+    return packed.model_copy(update=unset)
 
 
 def _audited(

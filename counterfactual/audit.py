@@ -33,7 +33,7 @@ from .verdict import Cost, Evidence, Verdict, attribute
 BUILT_IN_JUDGES = (*JUDGES, "status", "llm", "pattern", *ENDED_JUDGES)
 """The judges that come with butfor, by the first part of their name."""
 
-_HARMLESS_JUDGES = (*JUDGES, "status", "pattern", "output")
+HARMLESS_JUDGES = (*JUDGES, "status", "pattern", "output")
 """The judges that a file may choose: they read the run, and run, ask and open nothing."""
 
 Model = str | Provider | Callable[[Call], Completion | str]
@@ -312,7 +312,7 @@ def name_of(found: object) -> str:
 
 def judge_name(settings: Settings, trace: Trace) -> str:
     """What a run is judged by: as chosen, else as it was recorded to be, where that runs no code, else `exact`."""
-    own = trace.judge if trace.judge and trace.judge.partition(":")[0] in _HARMLESS_JUDGES else None
+    own = trace.judge if trace.judge and trace.judge.partition(":")[0] in HARMLESS_JUDGES else None
     return settings.judge or own or "exact"
 
 

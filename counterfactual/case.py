@@ -7,6 +7,7 @@ A case is a zip file with `manifest.json` (checksums of the rest), `run.json`, `
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +30,11 @@ from .verdict import Verdict
 
 _FORMAT = 1
 _PARTS = ("run.json", "settings.json", "verdict.json", "messages.json", "answers.jsonl")
-_LARGEST_BYTES = 2 * 2**30
+_LARGEST_BYTES = 2**30
+_RATIO = 200
+"""How much smaller packing can make a file; what unpacks to more is a bomb."""
+_SMALL = 2**20
+_CHUNK = 2**20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -111,6 +116,8 @@ def unpack(path: Path) -> Case:
         found = TypeAdapter(Verdict | None).validate_json(parts["verdict.json"])
     except (
         zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
         KeyError,
         ValueError,
         ValidationError,
@@ -123,17 +130,33 @@ def unpack(path: Path) -> Case:
 
 
 def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
-    size = sum(entry.file_size for entry in archive.infolist())
-    if size > _LARGEST_BYTES:
-        raise LogFormatError(f"{path}: unpacks to {size} bytes, more than a case may hold")
-    manifest = _object(archive.read("manifest.json"))
+    """The files of a case, each read no further than it may be long, whatever the archive says of its size."""
+    left = _LARGEST_BYTES
+    found: dict[str, bytes] = {}
+    for name in ("manifest.json", *_PARTS):
+        entry = archive.getinfo(name)
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
+            raise LogFormatError(f"{path}: {name} is packed in a way that butfor does not pack; it was not read")
+        found[name] = _read(archive, entry, path, min(left, _RATIO * entry.compress_size + _SMALL))
+        left -= len(found[name])
+    manifest = _object(found.pop("manifest.json"))
     if manifest.get("format") != _FORMAT:
         raise LogFormatError(f"{path}: packed in format {manifest.get('format')!r}; this butfor reads {_FORMAT}")
-    parts = {name: archive.read(name) for name in _PARTS}
-    for name, body in parts.items():
+    for name, body in found.items():
         if manifest["sha256"][name] != sha256(body).hexdigest():
             raise LogFormatError(f"{path}: {name} is not what was packed (its checksum differs)")
-    return parts
+    return found
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, most: int) -> bytes:
+    chunks, length = [], 0
+    with archive.open(entry) as file:
+        while chunk := file.read(_CHUNK):
+            length += len(chunk)
+            if length > most:
+                raise LogFormatError(f"{path}: {entry.filename} unpacks to more than a case may hold; it was not read")
+            chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _answers(lines: bytes, messages: Mapping[str, Message]) -> tuple[MemoryStore, tuple[str, ...]]:

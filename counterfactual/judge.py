@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from butfor.cache.call import Call, Message
 from butfor.cache.errors import ExperimentError
 from butfor.cache.provider import Provider
+from butfor.replay.pattern import pattern as find
 from butfor.replay.trace import Outcome, Trace, final_answer
 
 NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3})?|[-+]?\.\d+", re.IGNORECASE)
@@ -89,10 +90,7 @@ def pattern(regex: str) -> Judge:
     Raises:
         ExperimentError: it is no regular expression.
     """
-    try:
-        compiled = re.compile(regex)
-    except re.error as error:
-        raise ExperimentError(f"--judge pattern:{regex} is not a regular expression: {error}") from None
+    compiled = find(regex, setting="judge=pattern:")
 
     def judge(trace: Trace) -> Outcome:
         text = final_answer(trace)
@@ -166,8 +164,8 @@ def expected_answer(trace: Trace) -> str:
 
 def stated_answer(text: str, *, number: bool) -> str:
     """The part of a final message that states the answer; see `exact`."""
-    for find in (_last_bold, _last_stated):
-        found = find(text)
+    for look in (_last_bold, _last_stated):
+        found = look(text)
         if found:
             return found
     numbers = NUMBER.findall(text) if number and "\n" in text.strip() else []

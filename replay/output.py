@@ -32,13 +32,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         OSError: it cannot be written.
     """
     data = content.encode(errors="surrogatepass") if isinstance(content, str) else content
-    target = path.resolve() if path.is_symlink() else path
-    if target.is_dir():
+    if path.is_dir():
         raise IsADirectoryError(EISDIR, "it is a folder", str(path))
-    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        with target.open("wb") as file:  # what is no file cannot be replaced, and must not become one
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        with path.open("wb") as file:  # what is no file cannot be replaced, and must not become one
             file.write(data)
         return
+    target = path.resolve() if path.is_symlink() else path
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(data)

@@ -81,13 +81,14 @@ def summary(trace: Trace) -> Summary:
 def ending(trace: Trace) -> str:
     """Why the run ended, in a few words."""
     last = trace.steps[-1]
+    agent = excerpt(last.agent, limit=40)
     if trace.team.stop_word and trace.team.stop_word in last.output:
-        return f"{last.agent} said {trace.team.stop_word}"
+        return f"{agent} said {excerpt(trace.team.stop_word, limit=40)}"
     if last.error:
-        return f"{last.agent} failed: {excerpt(last.error, limit=80)}"
+        return f"{agent} failed: {excerpt(last.error, limit=80)}"
     if "FINAL ANSWER" in last.output:
-        return f"{last.agent} gave the final answer"
-    return f"the log ends after {last.agent}"
+        return f"{agent} gave the final answer"
+    return f"the log ends after {agent}"
 
 
 def account(trace: Trace) -> str:

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 from butfor.cache.apis.stable import stable_call, stable_text
 from butfor.cache.call import Call, Message
-from butfor.cache.errors import ButforError
+from butfor.replay.pattern import Pattern
+from butfor.replay.pattern import pattern as pattern_of
 
 _DURATION = re.compile(
     r"\b\d+:\d\d:\d\d(?:\.\d+)?\b"
@@ -19,17 +19,13 @@ _RULE = re.compile(r"([=\-─━═_*#~.])\1{3,}")
 """A line drawn across a terminal, as long as what stands in it leaves room for."""
 
 
-@cache
-def pattern(text: str) -> "re.Pattern[str]":
+def pattern(text: str) -> Pattern:
     """A pattern to be ignored.
 
     Raises:
         ButforError: it is no regular expression.
     """
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise ButforError(f"--ignore {text}: it is no regular expression ({error})") from None
+    return pattern_of(text, setting="ignore=")
 
 
 def recognised(call: Call, ignore: Sequence[str] = ()) -> Call:
@@ -62,7 +58,7 @@ def _masked(line: str, ignore: Sequence[str]) -> str:
 
 def _ignored(text: str, ignore: Sequence[str]) -> str:
     for one in ignore:
-        text = pattern(one).sub("<ignored>", text)
+        text = pattern(one).replaced(text, "<ignored>")
     return text
 
 
