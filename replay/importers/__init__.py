@@ -232,4 +232,6 @@ def _recognise(text: str, name: str) -> Importer:
     for importer in known:
         if importer.sniff(head):
             return importer
+    if plain_chat.recognised(text, name=name):
+        return plain_chat
     raise refusal(text, name=name, formats=IMPORTERS)

@@ -18,6 +18,7 @@ from butfor.replay.reading.sniffing import keys
 from butfor.replay.trace import Agent, Kind, Step, Trace
 
 FORMAT = "mast"
+_LINES = re.compile(r'"trajectory"\s*:\s*\[\s*"')
 
 
 class _Turn(NamedTuple):
@@ -37,8 +38,10 @@ class _Talk(NamedTuple):
 
 
 def sniff(head: str) -> bool:
-    """Records that name their multi-agent system."""
-    return "mas_name" in keys(head)
+    """Records that name their multi-agent system; in the authors' repository, a problem and the lines of a log."""
+    found = keys(head).keys()
+    lines = "problem_statement" in found and _LINES.search(head) is not None
+    return "mas_name" in found or lines or {"run_id", "prompt", "content"} <= found
 
 
 def load(text: str, *, name: str) -> Trace:
@@ -61,7 +64,7 @@ def _run(record: Field, name: str) -> Run:
 
 
 def _trace(record: Field, name: str) -> Trace:
-    system = record.text("mas_name")
+    system = record.maybe_text("mas_name") or "an unnamed system"
     talk = _talk(_trajectory(record))
     if not talk.turns:
         where = record.where
@@ -75,6 +78,8 @@ def _trace(record: Field, name: str) -> Trace:
 
 
 def _trajectory(record: Field) -> Field:
+    if record.get("mas_name") is None and (record.get("problem_statement") or record.get("prompt")) is not None:
+        return record
     found = record.get("trace") or record.need("trajectory", "the run's log")
     return found.need("trajectory", "the run's log") if found.is_object else found
 

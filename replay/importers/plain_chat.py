@@ -15,14 +15,14 @@ from butfor.cache.errors import LogFormatError
 from butfor.replay.reading.assemble import assemble
 from butfor.replay.reading.calling import question_to_tool
 from butfor.replay.reading.fields import Field, parse_records
+from butfor.replay.reading.messages import is_message, tool_calls, usage
 from butfor.replay.reading.messages import messages as decoded
-from butfor.replay.reading.messages import tool_calls, usage
 from butfor.replay.reading.named import all_named as are_named
 from butfor.replay.reading.named import failure, kinds
 from butfor.replay.reading.parts import holds_tools, plain
 from butfor.replay.reading.several import Run, name_of, pick
 from butfor.replay.reading.sniffing import all_named, keys
-from butfor.replay.reading.wrapper import LISTS, Wrapped, unwrap
+from butfor.replay.reading.wrapper import LISTS, Wrapped, is_spoken, unfolded, unwrap
 from butfor.replay.trace import Agent, Kind, Step, Trace
 
 from . import who_and_when
@@ -61,6 +61,21 @@ def sniff(head: str) -> bool:
     return {"role", "content"} <= found.keys() and not all_named(head)
 
 
+def recognised(text: str, *, name: str) -> bool:
+    """Whether the whole of a log holds messages in some spelling, where its beginning does not tell.
+
+    Raises:
+        LogFormatError: it is not JSON.
+    """
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    records = [one for record in parse_records(text, name=name) for one in unfolded(record)]
+    return bool(records) and (
+        all(unwrap(record) is not None for record in records)
+        or all(is_message(record) or is_spoken(record) for record in records)
+    )
+
+
 def load(text: str, *, name: str) -> Trace:
     """The trace of the only conversation in a file.
 
@@ -74,6 +89,7 @@ def load(text: str, *, name: str) -> Trace:
 def runs(text: str, *, name: str) -> Mapping[str, Run]:
     """The conversations in a file, by their ids where they have some, else by their position."""
     records = parse_records(text, name=name) if text.lstrip()[:1] in ("{", "[") else _yaml(text, name)
+    records = [one for record in records for one in unfolded(record)]
     wrapped = [unwrap(record) for record in records]
     if all(found is None for found in wrapped):
         return {"0": lambda: conversation(records, format=FORMAT, name=name)}
@@ -108,7 +124,7 @@ def conversation(messages: Sequence[Field], *, format: str, name: str, about: Wr
             expected=told.expected,
             outcome=told.outcome,
         )
-    said = [one for message in messages for one in _acted(_usual(message))]
+    said = _asked_first([one for message in messages for one in _acted(_usual(message))])
     steps: list[Step] = []
     prompts: list[str] = []
     asked: dict[str, ToolCall] = {}
@@ -135,8 +151,10 @@ def conversation(messages: Sequence[Field], *, format: str, name: str, about: Wr
 
 
 def _usual(message: Field) -> Field:
-    """A message with a `role` and a `content`, where other names stand for them."""
+    """A message with a `role` and a `content`, where other names stand for them; one without a role is an agent's."""
     given = message.value
+    if isinstance(given, dict) and "role" in given and given["role"] is None:
+        return _usual(Field({**given, "role": "assistant"}, message.name, message.path))
     if not isinstance(given, dict) or ("role" in given and "content" in given and "message_type" not in given):
         return message
     values = {key: field.value for key, field in message.fields().items()}
@@ -155,8 +173,31 @@ def _usual(message: Field) -> Field:
     return Field(values, message.name, message.path)
 
 
+def _asked_first(said: list[Field]) -> list[Field]:
+    """The messages; what comes first is no tool's answer, whatever it is called, but what was asked."""
+    first = next((i for i, m in enumerate(said) if m.is_object and _role_of(m) not in _PROMPTS), None)
+    if first is None or said[first].maybe_text("message_type") != "observation":
+        return said
+    values = {**{key: field.value for key, field in said[first].fields().items()}, "role": "user"}
+    return [*said[:first], Field(values, said[first].name, said[first].path), *said[first + 1 :]]
+
+
+def _role_of(message: Field) -> object:
+    role = message.get("role")
+    return role.value if role is not None and role.is_text else None
+
+
+def _written(said: Message, message: Field) -> Field:
+    """A message that was decoded, in the spelling of the Chat Completions API."""
+    calls = [call.model_dump() for call in said.tool_calls]
+    values = {"role": said.role, "content": said.text, "name": said.name, "tool_call_id": said.tool_call_id}
+    return Field({**values, "tool_calls": calls}, message.name, message.path)
+
+
 def _acted(message: Field) -> list[Field]:
     """A turn of SWE-agent's, an action and what it brought, as two messages; any other one as it is."""
+    if message.is_object and message.get("role") is None and message.get("action") is None and is_message(message):
+        return [_written(said, message) for said in decoded(message)]
     if not message.is_object or message.get("action") is None or message.get("role") is not None:
         return [message]
     said = message.get("response") or message.get("thought")
@@ -179,7 +220,9 @@ def _steps(message: Field, asked: Mapping[str, ToolCall], known: Kind | None = N
     text, calls = plain(message.get("content")), tool_calls(message)
     if _parted(message):
         answers = decoded(message)
-        results = [_result(_as_result(one, message), message, asked) for one in answers if one.role == "tool"]
+        own_calls = {call.id: call for one in answers for call in one.tool_calls}
+        known_calls = {**asked, **own_calls}
+        results = [_result(_as_result(one, message), message, known_calls) for one in answers if one.role == "tool"]
         said = [one for one in answers if one.role != "tool"]
         text = "\n".join(one.text for one in said)
         calls = tuple(call for one in said for call in one.tool_calls)
@@ -195,7 +238,9 @@ def _steps(message: Field, asked: Mapping[str, ToolCall], known: Kind | None = N
         usage=usage(message.get("usage")),
         started=message.time("timestamp") or message.time("created_at"),
     )
-    return [*results, step]
+    own = {call.id for call in calls}
+    mine = any(one.id in own for r in results if r.call for m in r.call.messages for one in m.tool_calls)
+    return [step, *results] if mine else [*results, step]
 
 
 def _parted(message: Field) -> bool:

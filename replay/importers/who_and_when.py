@@ -49,7 +49,7 @@ def load(text: str, *, name: str) -> Trace:
     history = log.get("history")
     if not isinstance(history, list) or not history:
         raise LogFormatError(f"{name}: history is missing or empty (expected a list of messages)")
-    if not _LABELS & log.keys():
+    if not _LABELS & log.keys() or _unnamed(log, history):
         return plain_chat.load(text, name=name)
     steps = _steps(history, name)
     return _trace(
@@ -62,6 +62,12 @@ def load(text: str, *, name: str) -> Trace:
         expected=_expected(log, name),
         culprit=_label(log, steps, name),
     )
+
+
+def _unnamed(log: Mapping[str, object], history: Sequence[object]) -> bool:
+    """Whether a chat without a label is none of this benchmark's: an API's roles, and nobody has a name."""
+    plain = (isinstance(e, dict) and e.get("role") in ("user", "assistant") and "name" not in e for e in history)
+    return "mistake_step" not in log and all(plain)
 
 
 def orchestrated(history: Sequence[object]) -> bool:

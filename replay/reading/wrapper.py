@@ -31,6 +31,8 @@ LISTS = (
     "log",
     "logs",
     "chat",
+    "contents",
+    "steps",
 )
 """Where a run's messages stand, the likeliest first."""
 
@@ -63,7 +65,19 @@ _EXPECTED = (
 )
 _ANSWERS = ("given", "final_answer", "prediction", "model_answer", "submission", "output", "response", "result")
 _REWARDS = ("reward", "success", "correct", "is_correct", "is_corrected", "resolved", "passed", "score")
-_BELOW = ("info", "other_data", "metadata", "meta", "task", "data", "result", "results", "evaluation", "sample")
+_BELOW = (
+    "info",
+    "other_data",
+    "metadata",
+    "meta",
+    "task",
+    "data",
+    "result",
+    "results",
+    "evaluation",
+    "sample",
+    "reward_info",
+)
 _IDS = ("run_id", "trial_id", "instance_id", "task_id", "question_ID", "question_id", "id", "name")
 _DEEPEST = 3
 _SPOKEN = ("content", "parts", "text", "message", "tool_calls", "value", "action", "thought", "observation", "response")
@@ -99,6 +113,26 @@ def unwrap(record: Field) -> Wrapped | None:
         outcome=_outcome(record),
         id=_id(record),
     )
+
+
+def unfolded(record: Field) -> list[Field]:
+    """The runs that one object holds, under their names or in a list among its fields; the record itself otherwise."""
+    if not record.is_object:
+        return [record]
+    fields = record.fields()
+    if len(fields) > 1 and all(below.is_object and unwrap(below) is not None for below in fields.values()):
+        named = ({"id": key, **_values(below)} for key, below in fields.items())
+        return [Field(values, record.name, record.path) for values in named]
+    if unwrap(record) is not None:
+        return [record]
+    for below in fields.values():
+        if below.is_list and (items := below.items()) and all(unwrap(item) is not None for item in items):
+            return items
+    return [record]
+
+
+def _values(record: Field) -> dict[str, object]:
+    return {key: field.value for key, field in record.fields().items()}
 
 
 def is_spoken(item: Field) -> bool:

@@ -167,7 +167,7 @@ def test_the_label(step: object) -> None:
         (log("hello"), r"history\[0\] is not a message"),
         (log(said(name="A"), {"role": "user", "name": "A"}), r"history\[1\]\.content is missing"),
         (log({"content": "x", "name": "A"}), r"history\[0\]\.role is missing"),
-        (log(said()), r"history\[0\]\.name is missing"),
+        (log(said(), mistake_step="0"), r"history\[0\]\.name is missing"),
         (log({"content": ["x"], "role": "user", "name": "A"}), r"history\[0\]\.content is list"),
         (log(said(name="A"), system_prompt="x"), "system_prompt is not an object"),
         (log(said(name="A"), system_prompt={"A": 5}), r"system_prompt\.A is int"),

@@ -144,7 +144,7 @@ def test_a_damaged_log_is_read_or_refused(form: str, text: str, data: st.DataObj
 
 @pytest.mark.slow
 @every_sample
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_log_is_read_or_refused_at_length(form: str, text: str, data: st.DataObject) -> None:
     _read_or_refuse(form, text, data)

@@ -1,12 +1,13 @@
 """MAST-Data: the log of each of seven systems cut into turns, with the addressees where it names them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from butfor.cache.errors import LogFormatError
-from butfor.replay.importers import import_folder, import_log
+from butfor.replay.importers import import_folder, import_log, mast
 from butfor.replay.trace import Trace
 
 Told = Callable[[Trace], list[str]]
@@ -100,3 +101,17 @@ def test_a_log_of_no_known_system_is_an_error_and_the_others_are_read(logs: Path
     assert [isinstance(result, Trace) for result in found] == [True] * 9 + [False]
     assert isinstance(found[9], LogFormatError)
     assert str(found[9]).startswith("records.json: [9]: this log of Unheard has no turns")
+
+
+def test_the_lines_of_the_authors_repository(logs: Path) -> None:
+    records = json.loads((logs / "mast" / "records.json").read_text(encoding="utf-8"))
+    found = next(r for r in records if r["mas_name"] == "HyperAgent")
+    whole = found["trace"]["trajectory"] if isinstance(found["trace"], dict) else found["trace"]
+    inner = json.loads(whole) if isinstance(whole, str) and whole.lstrip().startswith("{") else whole
+    lines = inner["trajectory"] if isinstance(inner, dict) else inner
+    lines = lines if isinstance(lines, list) else lines.split("\n")
+    text = json.dumps({"instance_id": "x", "problem_statement": ["Mend it."], "trajectory": lines})
+    assert mast.sniff(text)
+    trace = mast.load(text, name="run.json")
+    assert trace.task == "Mend it."
+    assert trace.steps[0].agent

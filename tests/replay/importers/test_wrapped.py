@@ -121,3 +121,57 @@ def test_crewai_events_without_numbers(logs: Path, told: Told) -> None:
     trace = import_log(logs / "crewai" / "events_without_sequence.json")
     assert told(trace) == ["0 Clerk llm", "1 rota tool, reads 0 by broadcast"]
     assert (trace.task, trace.steps[1].output) == ("Say who opens the shop.", "Ada")
+
+
+ASKED, DONE = {"role": "user", "content": "Do it."}, {"role": "assistant", "content": "Done."}
+SHAPES: dict[str, object] = {
+    "sources": [
+        {"source": "user", "content": "Do it."},
+        {"source": "coder", "content": "Done.", "type": "TextMessage"},
+    ],
+    "from and value": {"conversations": [{"from": "human", "value": "Do it."}, {"from": "gpt", "value": "Done."}]},
+    "runs in a field": {"info": {}, "simulations": [{"task_id": "1", "messages": [ASKED, DONE]}]},
+    "an answer, no names": {"history": [ASKED, DONE], "ground_truth": "5"},
+    "contents": {
+        "contents": [{"role": "user", "parts": [{"text": "Do it."}]}, {"role": "model", "parts": [{"text": "Done."}]}]
+    },
+    "serialised": [
+        {"lc": 1, "type": "constructor", "id": ["langchain", "HumanMessage"], "kwargs": {"content": "Do it."}},
+        {"lc": 1, "type": "constructor", "id": ["langchain", "AIMessage"], "kwargs": {"content": "Done."}},
+    ],
+    "a history of actions": {
+        "trajectory": [{"action": "ls"}],
+        "history": [
+            {"role": "system", "content": "You mend.", "message_type": "system_prompt"},
+            {**ASKED, "message_type": "observation", "agent": "main"},
+            {**DONE, "message_type": "action", "agent": "main"},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_messages_are_found_in_any_shape(tmp_path: Path, shape: str) -> None:
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(SHAPES[shape]), encoding="utf-8")
+    trace = import_log(file)
+    assert [(step.kind, step.output) for step in trace.steps] == [("human", "Do it."), ("llm", "Done.")]
+
+
+def test_items_that_call_and_answer(tmp_path: Path, told: Told) -> None:
+    file = tmp_path / "run.json"
+    called = {"type": "function_call", "call_id": "c", "name": "count", "arguments": "{}"}
+    file.write_text(
+        json.dumps([ASKED, called, {"type": "function_call_output", "call_id": "c", "output": "4"}, DONE]),
+        encoding="utf-8",
+    )
+    assert told(import_log(file))[1:3] == [
+        "1 assistant llm, calls count, reads 0 by broadcast",
+        "2 count tool, reads 1 by tool call",
+    ]
+
+
+def test_runs_under_their_names(tmp_path: Path) -> None:
+    file = tmp_path / "runs.json"
+    file.write_text(json.dumps({"one": {"messages": [ASKED, DONE]}, "two": {"messages": [ASKED]}}), encoding="utf-8")
+    assert [len(import_log(f"{file}#{run}").steps) for run in ("one", "two")] == [2, 1]
