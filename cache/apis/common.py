@@ -200,6 +200,11 @@ def tokens(usage: object, *names: tuple[str, str]) -> Usage | None:
     return None
 
 
+def listed(values: Iterable[Any]) -> list[dict[str, Any]]:
+    """The objects among the values of a response; those of an array, which one API streams, one by one."""
+    return [v for given in values for v in (given if isinstance(given, list) else [given]) if isinstance(v, dict)]
+
+
 def empty() -> Completion:
     """What an answer comes to that no API could have given."""
     return Completion(message=Message(role="assistant", content=""), finish_reason=GARBAGE)

@@ -11,6 +11,7 @@ from .common import (
     Body,
     arguments_value,
     image_data,
+    listed,
     make_call,
     message,
     own_params,
@@ -157,7 +158,7 @@ def whole(values: list[Any]) -> dict[str, Any]:
     Raises:
         ValueError: it is an error, or nothing that this API answers.
     """
-    found = [v for listed in values for v in (listed if isinstance(listed, list) else [listed]) if isinstance(v, dict)]
+    found = listed(values)
     error = next((v["error"] for v in found if v.get("error")), None)
     chosen = [c for v in found for c in v.get("candidates") or () if not c.get("index")]
     if error is not None or not chosen:
@@ -173,11 +174,11 @@ def whole(values: list[Any]) -> dict[str, Any]:
 
 def messages(contents: Any) -> list[Message]:
     """Contents as messages; a function's result is a message of its own, under the id of its call."""
-    listed = contents if isinstance(contents, list) else [contents]
+    turns = contents if isinstance(contents, list) else [contents]
     calls: Counter[str] = Counter()
     results: Counter[str] = Counter()
     found: list[Message] = []
-    for item in listed:
+    for item in turns:
         content = item if isinstance(item, dict) else {"role": "user", "parts": [{"text": str(item)}]}
         given = content.get("parts")
         parts = [
@@ -199,11 +200,11 @@ def messages(contents: Any) -> list[Message]:
     return found
 
 
-def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
+def written(said: Iterable[Message]) -> list[dict[str, Any]]:
     """Messages as the API takes them: turns of user and model."""
     turns: list[dict[str, Any]] = []
     names: dict[str, str] = {}
-    for m in listed:
+    for m in said:
         names |= {c.id: c.name for c in m.tool_calls}
         role = "model" if m.role == "assistant" else "user"
         own = wire_of(m)
@@ -267,8 +268,8 @@ def _result(response: Any) -> Any:
 
 def _texts(content: Any) -> str:
     parts = content.get("parts") if isinstance(content, dict) else content
-    listed = parts if isinstance(parts, list) else [parts]
-    return "\n".join(str(p.get("text", "")) if isinstance(p, dict) else str(p) for p in listed)
+    texts = parts if isinstance(parts, list) else [parts]
+    return "\n".join(str(p.get("text", "")) if isinstance(p, dict) else str(p) for p in texts)
 
 
 def _parameters(f: Body) -> Any:

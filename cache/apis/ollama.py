@@ -7,7 +7,7 @@ from typing import Any
 from butfor.cache.call import Call, Completion, Message, Usage
 
 from . import chat
-from .common import Body, arguments_value, make_call, message, text_in, text_of, tokens, tool_call, without
+from .common import CUT, Body, arguments_value, make_call, message, text_in, text_of, tokens, tool_call, without
 from .reply import Reply, json_reply, lines_reply
 
 NAME = "ollama"
@@ -51,7 +51,7 @@ def completion(values: list[Any]) -> Completion:
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=calls),
         usage=tokens(last, ("prompt_eval_count", "eval_count")) or Usage(),
-        finish_reason=last.get("done_reason"),
+        finish_reason=CUT if last.get("done") is False else last.get("done_reason"),
     )
 
 

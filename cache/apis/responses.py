@@ -84,7 +84,7 @@ def completion(values: list[Any]) -> Completion:
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=tuple(calls)),
         usage=tokens(body.get("usage"), ("input_tokens", "output_tokens")),
-        finish_reason=body.get("status"),
+        finish_reason=_ended(body),
     )
 
 
@@ -253,6 +253,16 @@ def _said(output: Iterable[Any]) -> tuple[str, list[ToolCall]]:
         elif item.get("type") in _CALLS:
             calls.extend(_message(item).tool_calls)
     return "\n".join(text), calls
+
+
+def _ended(body: Body) -> str | None:
+    """How an answer ended: its status, or why it is not complete."""
+    said = [i.get("content") for i in body["output"] if isinstance(i, dict) and i.get("type") == "message"]
+    parts = [p for content in said if isinstance(content, list) for p in content if isinstance(p, dict)]
+    if any(p.get("type") == "refusal" for p in parts):
+        return "refusal"
+    why = (body.get("incomplete_details") or {}).get("reason")
+    return str(why) if why and body.get("status") == "incomplete" else body.get("status")
 
 
 def _sent(whole: Body, asked: Body) -> Reply:
