@@ -38,9 +38,32 @@ def connect(model: str, *, timeout: float = 120.0) -> Provider:
             f"{model!r} does not say who answers; write provider:model, such as ollama:qwen3 or openai:gpt-5"
         )
     try:
-        return resolve("provider", model, makers=dict.fromkeys(_LIVE, _made(prefix, timeout)), timeout=timeout)
+        whole = _SPELLED.get(model, model)
+        return resolve("provider", whole, makers=dict.fromkeys(_LIVE, _made(prefix, timeout)), timeout=timeout)
     except PluginError as error:
         raise ModelUnavailable(str(error)) from None
+
+
+def shown_model(model: str) -> str:
+    """A `provider:model@URL` as it may be shown, kept and compared: without user, password and query.
+
+    `connect` knows from then on, in this process, what was left out, and asks with the last that was given.
+    """
+    spelled = re.match(r"[^@]*?:.*?@(?=https?://)", model) or re.match(r"ollama:[^@]*@", model)
+    if not spelled:
+        return model
+    address = re.fullmatch(r"((?:https?://)?)(.*)", model[spelled.end() :], re.DOTALL)
+    scheme, rest = address.groups() if address else ("", "")
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    authority, slash, path = rest.partition("/")
+    shown = f"{spelled[0]}{scheme}{authority.rpartition('@')[2]}{slash}{path}"
+    if shown != model:
+        _SPELLED[shown] = model
+    return shown
+
+
+_SPELLED: dict[str, str] = {}
+"""Models by what is shown of them; never written anywhere."""
 
 
 def _made(prefix: str, timeout: float) -> Callable[[str], Provider]:
