@@ -10,6 +10,7 @@ from butfor.cache.call import Call, Completion, Message, Tool, Usage
 from .common import (
     Body,
     arguments_value,
+    conversation,
     image_data,
     make_call,
     message,
@@ -25,6 +26,7 @@ from .common import (
     without,
 )
 from .reply import Reply, events_reply, json_reply
+from .weave import Slot, woven
 
 NAME = "messages"
 PATH = re.compile(r"/messages$")
@@ -39,8 +41,7 @@ _DEFAULT_TOKENS = 4096
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    listed = body.get("messages")
-    return isinstance(body.get("model"), str) and isinstance(listed, list) and "max_tokens" in body
+    return isinstance(body.get("model"), str) and "max_tokens" in body and conversation(body.get("messages"))
 
 
 def call(body: Body) -> Call:
@@ -84,7 +85,7 @@ def completion(values: list[Any]) -> Completion:
     """The answer in a body, or in the events of a stream."""
     body = whole(values)
     said = _said(body["content"])
-    shown = [b for b in body["content"] if b.get("type") not in (*_THOUGHTS, "tool_use")]
+    shown = [b for b in body["content"] if b.get("type", "text") == "text"]
     text = "\n".join(text_in(b) for b in shown) or (None if said.tool_calls else "")
     return Completion(
         message=message("assistant", text, tool_calls=said.tool_calls),
@@ -119,19 +120,27 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
 
 
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
-    """The recorded response with another text or other arguments; its thoughts and their signatures stay."""
+    """The recorded response with another text or other arguments; its thoughts, their signatures and what the
+    server's own tools did stay in their places.
+    """
     old, m = whole(values), answer.message
-    blocks = [b for b in old["content"] if b.get("type") in _THOUGHTS]
-    called = [b for b in old["content"] if b.get("type") == "tool_use"]
     text = text_of(m)
-    if text or not m.tool_calls:
-        blocks.append({"type": "text", "text": text})
-    for n, c in enumerate(m.tool_calls):
-        before = called[n] if n < len(called) and called[n].get("name") == c.name else {"type": "tool_use", "id": c.id}
-        blocks.append({**before, "name": c.name, "input": arguments_value(c)})
+    said = {"type": "text", "text": text} if text or not m.tool_calls else None
+    calls = [{"type": "tool_use", "id": c.id, "name": c.name, "input": arguments_value(c)} for c in m.tool_calls]
+    blocks = woven(old["content"], _slot, text=said, calls=calls, made=_over)
     head = {"type": "message", "role": "assistant", "model": body.get("model", ""), "stop_sequence": None}
     reason = "tool_use" if m.tool_calls else "end_turn"
     return _sent({**head, **old, "content": blocks, "stop_reason": reason}, body)
+
+
+def _slot(block: dict[str, Any]) -> Slot:
+    return "text" if block.get("type") == "text" else "call" if block.get("type") == "tool_use" else "kept"
+
+
+def _over(before: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
+    """A new block on the recorded one, whose citations were of the text that it had."""
+    same = block["type"] == "tool_use" and before.get("name") == block["name"]
+    return {**before, "input": block["input"]} if same else block
 
 
 def whole(values: list[Any]) -> dict[str, Any]:
@@ -256,7 +265,7 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
             body["usage"] |= event.get("usage") or {}
     for index, block in sorted(blocks.items()):
         text = "".join(told[index])
-        if block.get("type") == "tool_use":
+        if str(block.get("type")).endswith("tool_use"):  # the server's own too
             block["input"] = _input(text) if text else block.get("input") or {}
         elif text:
             block[block.get("type", "text")] = text

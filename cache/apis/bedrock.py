@@ -13,6 +13,7 @@ from . import anthropic
 from .common import (
     Body,
     arguments_value,
+    conversation,
     image_data,
     make_call,
     message,
@@ -41,7 +42,7 @@ _PROMPTS = ("prompt", "inputText")
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    return isinstance(body.get("messages"), list) or any(isinstance(body.get(name), str) for name in _PROMPTS)
+    return conversation(body.get("messages")) or any(isinstance(body.get(name), str) for name in _PROMPTS)
 
 
 def located(where: str) -> dict[str, Any]:

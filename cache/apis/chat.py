@@ -10,6 +10,7 @@ from butfor.cache.call import Call, Completion, Message, TokenLogprob, Tool, Too
 
 from .common import (
     Body,
+    conversation,
     make_call,
     message,
     own_params,
@@ -38,8 +39,7 @@ _INERT = ("id", "annotations", "refusal", "audio_url")
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    listed = body.get("messages")
-    return isinstance(listed, list) and all(isinstance(m, dict) and "role" in m for m in listed)
+    return conversation(body.get("messages"))
 
 
 def call(body: Body) -> Call:

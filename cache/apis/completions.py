@@ -11,6 +11,7 @@ from .common import (
     message,
     own_params,
     portable_params,
+    prompted,
     text_in,
     text_of,
     tokens,
@@ -26,7 +27,7 @@ KEY = "OPENAI_API_KEY"
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    return isinstance(body.get("model"), str) and "prompt" in body
+    return isinstance(body.get("model"), str) and prompted(body.get("prompt"))
 
 
 def call(body: Body) -> Call:
@@ -81,11 +82,21 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
     usage = {"prompt_tokens": used.input_tokens, "completion_tokens": used.output_tokens, "total_tokens": total}
     choice = {"index": 0, "text": text_of(answer.message), "finish_reason": "stop", "logprobs": None}
     head = {"id": f"cmpl-{seed}", "object": "text_completion", "created": 0, "model": body.get("model", "")}
-    whole = {**head, "choices": [choice], "usage": usage}
-    return events_reply([whole], named=False, end="data: [DONE]\n\n") if body.get("stream") else json_reply(whole)
+    return _sent({**head, "choices": [choice], "usage": usage}, body)
 
 
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
-    """The recorded response with another text."""
-    first = next((v for v in values if isinstance(v, dict)), {})
-    return reply(answer, body, seed=str(first.get("id", "")).removeprefix("cmpl-"))
+    """The recorded response with another text; what it cost and when it was made stay."""
+    found = [v for v in values if isinstance(v, dict)]
+    first = next(v for v in found if v.get("choices"))
+    usage = next((v["usage"] for v in reversed(found) if v.get("usage")), None)
+    # log-probabilities were of the old text
+    choice = {**first["choices"][0], "text": text_of(answer.message), "finish_reason": "stop", "logprobs": None}
+    return _sent({**first, "choices": [choice], **({"usage": usage} if usage else {})}, body)
+
+
+def _sent(whole: Body, asked: Body) -> Reply:
+    """A whole body in the form that a request asks for."""
+    return (
+        events_reply([dict(whole)], named=False, end="data: [DONE]\n\n") if asked.get("stream") else json_reply(whole)
+    )

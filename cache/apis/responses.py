@@ -23,6 +23,7 @@ from .common import (
     without,
 )
 from .reply import Reply, events_reply, json_reply
+from .weave import Slot, woven
 
 NAME = "responses"
 PATH = re.compile(r"/responses$")
@@ -128,19 +129,26 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
     """The recorded response with another text or other arguments; its reasoning items and its ids stay."""
     old = dict(response(values))
-    kept = [i for i in old["output"] if i.get("type") not in ("message", *_CALLS)]
-    said_before: Body = next((i for i in old["output"] if i.get("type") == "message"), {})
-    called = [i for i in old["output"] if i.get("type") in _CALLS]
     fresh = _output(answer.message, str(old.get("id", "")).removeprefix("resp_"))
-    output = [*kept]
-    for item in fresh:
-        if item["type"] == "message":
-            output.append({**item, **({"id": said_before["id"]} if said_before.get("id") else {})})
-            continue
-        before = called.pop(0) if called else {}
-        same = before.get("name") == item["name"] and before.get("type") == "function_call"
-        output.append({**before, "arguments": item["arguments"], "status": "completed"} if same else item)
+    said = next((i for i in fresh if i["type"] == "message"), None)
+    calls = [i for i in fresh if i["type"] != "message"]
+    output = woven(old["output"], _slot, text=said, calls=calls, made=_over)
     return _sent({**old, "status": "completed", "output": output}, body)
+
+
+def _slot(item: dict[str, Any]) -> Slot:
+    kind = item.get("type")
+    return "text" if kind == "message" else "call" if kind in _CALLS else "lead" if kind == "reasoning" else "kept"
+
+
+def _over(before: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """A new item on the recorded one in its place."""
+    if item["type"] == "message":
+        return {**item, **({"id": before["id"]} if before.get("id") else {})}
+    if before.get("name") != item["name"]:
+        return item
+    given = {"input" if before.get("type") == "custom_tool_call" else "arguments": item["arguments"]}
+    return {**before, **given, "status": "completed"}
 
 
 def items(body: Body) -> list[Body]:
@@ -309,7 +317,7 @@ def _events(whole: dict[str, Any], output: list[dict[str, Any]]) -> list[dict[st
             add("output_text.delta", **at, content_index=0, delta=text, logprobs=[])
             add("output_text.done", **at, content_index=0, text=text, logprobs=[])
             add("content_part.done", **at, content_index=0, part=part)
-        elif item["type"] not in _CALLS:
+        elif item["type"] != "function_call":
             add("output_item.added", output_index=n, item=item)
         else:
             add("output_item.added", output_index=n, item={**item, "status": "in_progress", "arguments": ""})
