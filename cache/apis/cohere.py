@@ -10,10 +10,12 @@ from . import chat
 from .common import (
     Body,
     conversation,
+    made_in,
     make_call,
     message,
     own_params,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
@@ -43,7 +45,7 @@ def call(body: Body) -> Call:
     rest = without(body, "messages", "model", "tools")
     rest = {_PARAMS.get(k, k): v for k, v in rest.items()}
     settings = tool_settings([{**without(t, "function"), **(t.get("function") or {})} for t in listed], "parameters")
-    said = chat.messages(without(m, "tool_plan") for m in body["messages"] if isinstance(m, dict))
+    said = chat.messages((m for m in body["messages"] if isinstance(m, dict)), api=NAME)
     return make_call("cohere", NAME, body, said, chat.tools(listed), {**rest, **settings})
 
 
@@ -60,9 +62,12 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     params |= {new: given[old] for new, old in _PARAMS.items() if old in given}
     if isinstance(params.get("stop_sequences"), str):
         params["stop_sequences"] = [params["stop_sequences"]]
-    choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice")))
-    listed = {"tools": [chat.written_tool(t) for t in asked.tools]} if asked.tools else {}
-    messages = [without(chat.written(m), "name") for m in asked.messages]
+    choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice")).casefold())
+    listed = {"tools": [chat.written_tool(t, s) for t, s in settings_of(asked, NAME)]} if asked.tools else {}
+    mine = made_in(asked, NAME)
+    if mine:  # what only some models of the service take
+        params |= {k: v for k, v in given.items() if k not in (*_SHARED, *_PARAMS.values(), "tool_choice")}
+    messages = [without(chat.written(m, own=mine, api=NAME), "name") for m in asked.messages]
     own = own_params(asked, NAME)
     return {
         "model": model,

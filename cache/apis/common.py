@@ -181,7 +181,9 @@ def tool_settings(listed: Iterable[Body], *known: str) -> dict[str, Any]:
 
     A file search without its stores, or a code tool without its container, would be another question.
     """
-    given = [without(t, "name", "description", "cache_control", *known) for t in listed]
+    given = [
+        {"type": t.get("type"), **without(t, "name", "description", "type", "cache_control", *known)} for t in listed
+    ]
     named = [{} if t.keys() <= {"type"} and t.get("type") in (None, "function") else t for t in given]
     return {"tool_settings": named} if any(named) else {}
 

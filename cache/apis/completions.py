@@ -1,5 +1,6 @@
 """OpenAI's legacy Completions: a bare prompt, and the text that follows it."""
 
+import json
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ from butfor.cache.call import Call, Completion, Usage
 
 from .common import (
     Body,
+    made_in,
     make_call,
     message,
     own_params,
@@ -15,6 +17,7 @@ from .common import (
     text_in,
     text_of,
     tokens,
+    wire_of,
     without,
 )
 from .reply import Reply, events_reply, json_reply
@@ -33,8 +36,13 @@ def asks(body: Body) -> bool:
 def call(body: Body) -> Call:
     """The call of a request: a user's message for each prompt."""
     given = body["prompt"]
-    prompts = given if isinstance(given, list) and given and isinstance(given[0], str) else [given]
-    said = [message("user", prompt if isinstance(prompt, str) else [prompt]) for prompt in prompts]
+    prompts = given if isinstance(given, list) and isinstance(given[0], str | list) else [given]
+    said = [
+        message("user", prompt) if isinstance(prompt, str)
+        # the same numbers as a text would be another question
+        else message("user", json.dumps(prompt), wire={"api": NAME, "tokens": prompt})
+        for prompt in prompts
+    ]  # fmt: skip
     return make_call("openai", NAME, body, said, (), without(body, "prompt", "model"))
 
 
@@ -46,7 +54,9 @@ def path(model: str, *, stream: bool = False) -> str:
 
 def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
-    prompt = "\n\n".join(text_of(m) for m in asked.messages)
+    given = [wire_of(m).get("tokens") or text_of(m) for m in asked.messages] if made_in(asked, NAME) else []
+    joined = "\n\n".join(text_of(m) for m in asked.messages)
+    prompt = given if len(given) > 1 else given[0] if given else joined
     return {
         "model": model,
         "prompt": prompt,
