@@ -62,7 +62,7 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     params |= {new: given[old] for new, old in _PARAMS.items() if old in given}
     if isinstance(params.get("stop_sequences"), str):
         params["stop_sequences"] = [params["stop_sequences"]]
-    choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice")).casefold())
+    choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice", "")).casefold())
     listed = {"tools": [chat.written_tool(t, s) for t, s in settings_of(asked, NAME)]} if asked.tools else {}
     mine = made_in(asked, NAME)
     if mine:  # what only some models of the service take

@@ -1,18 +1,21 @@
 """OpenAI's Responses, whose conversation may stand on the server under the id of the last response."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from butfor.cache.call import Call, Completion, Message, ToolCall, Usage
+from butfor.cache.call import Call, Completion, Message, Tool, ToolCall, Usage
 
 from .common import (
     Body,
+    hosted,
+    made_in,
     make_call,
     message,
     own_params,
     parts_of,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
@@ -72,9 +75,14 @@ def request(asked: Call, model: str) -> dict[str, Any]:
         params["text"] = {"format": _format(given["response_format"])}
     if "reasoning_effort" in given:
         params["reasoning"] = {"effort": given["reasoning_effort"]}
-    listed = [{"type": "function", "strict": False, **t.model_dump(mode="json")} for t in asked.tools]
+    mine = made_in(asked, NAME)
+    if mine:
+        params |= {k: given[k] for k in given if k not in (*_SENT, "response_format", "reasoning_effort")}
+    known = settings_of(asked, NAME)
+    listed = [_written_tool(t, settings, own=mine) for t, settings in known]
+    custom = {t.name for t, settings in known if settings.get("type") == "custom"}
     own = without(own_params(asked, NAME), "previous_response_id", "conversation", "background")
-    body = {"model": model, "input": written(asked.messages), "store": False, **params, **own}
+    body = {"model": model, "input": written(asked.messages, own=mine, custom=custom), "store": False, **params, **own}
     return {**body, "tools": listed} if listed else body
 
 
@@ -206,29 +214,48 @@ def messages(listed: Iterable[Body]) -> list[Message]:
     return found
 
 
-def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
-    """Messages as items of an input."""
+def _written_tool(t: Tool, settings: Body, *, own: bool) -> dict[str, Any]:
+    if settings.get("type") not in (None, "function"):
+        return hosted(t, settings)
+    strict = {} if own else {"strict": False}  # the API's own default is strict, and takes no other API's schema
+    return {**strict, **settings, "type": "function", **t.model_dump(mode="json")}
+
+
+def written(listed: Iterable[Message], *, own: bool = False, custom: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Messages as items of an input; with `own` those that came from one, with these custom tools."""
     found: list[dict[str, Any]] = []
+    free: set[str] = set()
     for m in listed:
         if m.role == "tool":
-            found.append({"type": "function_call_output", "call_id": m.tool_call_id or "", "output": text_of(m)})
+            parts = [_written_part(part, "input_text") for part in parts_of(m, own=own)]
+            output: Any = parts if own and isinstance(m.content, tuple) else text_of(m)
+            kind = "custom_tool_call_output" if m.tool_call_id in free else "function_call_output"
+            found.append({"type": kind, "call_id": m.tool_call_id or "", "output": output})
             continue
-        own = wire_of(m)
-        if own.get("api") == NAME:
-            found.append(own["item"])
+        wire = wire_of(m)
+        if wire.get("api") == NAME:
+            found.append(wire["item"])
         kind = "output_text" if m.role == "assistant" else "input_text"
-        parts = [_written_part(part, kind) for part in parts_of(m)]
+        parts = [_written_part(part, kind) for part in parts_of(m, own=own)]
         if parts:
             found.append({"type": "message", "role": m.role, "content": parts})
-        found += [
-            {"type": "function_call", "call_id": c.id, "name": c.name, "arguments": c.arguments} for c in m.tool_calls
-        ]
+        free |= {c.id for c in m.tool_calls if c.name in custom}
+        found += [_written_call(c, custom=c.name in custom) for c in m.tool_calls]
     return found
+
+
+def _written_call(c: ToolCall, *, custom: bool) -> dict[str, Any]:
+    if custom:
+        return {"type": "custom_tool_call", "call_id": c.id, "name": c.name, "input": c.arguments}
+    return {"type": "function_call", "call_id": c.id, "name": c.name, "arguments": c.arguments}
 
 
 def _written_part(part: Body, kind: str) -> dict[str, Any]:
     if part["type"] == "image_url":
-        return {"type": "input_image", "image_url": part["image_url"]["url"]}
+        detail = without(part["image_url"], "url")
+        return {"type": "input_image", "image_url": part["image_url"]["url"], **detail}
+    if part["type"] != "text":
+        return dict(part)
     return {"type": kind, "text": part["text"]}
 
 
