@@ -5,14 +5,18 @@ import os
 import re
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit, urlunsplit
 
+from .apis.ending import ending
+from .call import Completion
 from .errors import ModelUnavailable, PluginError, ProviderError
 from .plugin import resolve
 from .provider import Provider
 
 _QUOTED_CHARACTERS = 300
 _SHORTEST_SECRET = 8
+_SHORTEST_PART = 4
+"""Of a value in a query; `v=1` is none."""
 _LIVE = ("openai", "ollama", "anthropic", "gemini", "responses", "cohere", "mistral")
 """The providers that come with butfor."""
 
@@ -34,9 +38,32 @@ def connect(model: str, *, timeout: float = 120.0) -> Provider:
             f"{model!r} does not say who answers; write provider:model, such as ollama:qwen3 or openai:gpt-5"
         )
     try:
-        return resolve("provider", model, makers=dict.fromkeys(_LIVE, _made(prefix, timeout)), timeout=timeout)
+        whole = _SPELLED.get(model, model)
+        return resolve("provider", whole, makers=dict.fromkeys(_LIVE, _made(prefix, timeout)), timeout=timeout)
     except PluginError as error:
         raise ModelUnavailable(str(error)) from None
+
+
+def shown_model(model: str) -> str:
+    """A `provider:model@URL` as it may be shown, kept and compared: without user, password and query.
+
+    `connect` knows from then on, in this process, what was left out, and asks with the last that was given.
+    """
+    spelled = re.match(r"[^@]*?:.*?@(?=https?://)", model) or re.match(r"ollama:[^@]*@", model)
+    if not spelled:
+        return model
+    address = re.fullmatch(r"((?:https?://)?)(.*)", model[spelled.end() :], re.DOTALL)
+    scheme, rest = address.groups() if address else ("", "")
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    authority, slash, path = rest.partition("/")
+    shown = f"{spelled[0]}{scheme}{authority.rpartition('@')[2]}{slash}{path}"
+    if shown != model:
+        _SPELLED[shown] = model
+    return shown
+
+
+_SPELLED: dict[str, str] = {}
+"""Models by what is shown of them; never written anywhere."""
 
 
 def _made(prefix: str, timeout: float) -> Callable[[str], Provider]:
@@ -110,6 +137,28 @@ class Endpoint(NamedTuple):
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
+    def at(self, path: str) -> str:
+        """The URL of a path below the address; a query of the address stands behind it."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}{path}", fragment=""))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query of the address, by name."""
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be shown: the key, and who asks and with what in the URL; as written and as meant."""
+        parts = urlsplit(self.url)
+        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        pairs = [pair.partition("=")[2] or pair for pair in parts.query.split("&")]
+        found = {self.key, *(form for s in (user, password, *pairs) for form in (s, unquote(s), unquote_plus(s)))}
+        whole = {parts.query, parts.netloc.rpartition("@")[0]} - {""}
+        short = {password, unquote(password)} - {""}
+        long = {s for s in found if len(s) >= (_SHORTEST_SECRET if s == self.key else _SHORTEST_PART)}
+        return sorted(whole | short | long, key=lambda s: (-len(s), s))
+
     @property
     def is_loopback(self) -> bool:
         """Whether the address is this machine's own; so is 0.0.0.0, for a client."""
@@ -121,9 +170,10 @@ class Endpoint(NamedTuple):
         return ip.is_loopback or ip.is_unspecified
 
     def quoted(self, text: str) -> str:
-        """What a server said as it may stand in a message: without the key, on one line, not too long."""
-        safe = text.replace(self.key, "***") if len(self.key) >= _SHORTEST_SECRET else text
-        line = " ".join(safe.split())
+        """What a server said as it may stand in a message: without any secret, on one line, not too long."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        line = " ".join(text.split())
         return line if len(line) <= _QUOTED_CHARACTERS else f"{line[: _QUOTED_CHARACTERS - 1]}…"
 
     def failure(self, what: str, remedy: str) -> ProviderError:
@@ -133,6 +183,22 @@ class Endpoint(NamedTuple):
     def unavailable(self, what: str, remedy: str) -> ModelUnavailable:
         """The error for a model of which nothing can be asked, said in the same way."""
         return ModelUnavailable(str(self.failure(what, remedy)))
+
+    def judge(self, found: Completion, refusal: str = "") -> None:
+        """Let pass an answer that is whole.
+
+        Raises:
+            ProviderError: it was refused or cut short, or the server says that it failed.
+        """
+        how = "refused" if refusal else ending(found.finish_reason)
+        if how == "cut":
+            raise self.truncated(found.usage.output_tokens if found.usage else None)
+        if how == "refused":
+            why = self.quoted(refusal or found.text) or found.finish_reason
+            raise self.failure(f"refused to answer: {why}", "change the question, or ask another model")
+        if how == "failed":
+            why = self.quoted(f"{found.finish_reason} {found.text}")
+            raise self.failure(f"broke off its answer: {why}", "try again, or ask another model")
 
     def truncated(self, tokens: int | None) -> ProviderError:
         """The error for an answer that was cut short."""

@@ -1,9 +1,12 @@
 """A live provider over plain HTTP: any service whose protocol a codec speaks."""
 
 import json
+import re
 import time
 import weakref
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from .apis import UNREADABLE, Asking, asking
@@ -17,10 +20,6 @@ _RETRIES = 2
 _LONGEST_PAUSE_SECONDS = 30.0
 _AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 _UNAVAILABLE = frozenset({401, 403, 404})
-_CUT_SHORT = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
-_REFUSED = frozenset(
-    {"refusal", "content_filter", "SAFETY", "PROHIBITED_CONTENT", "ERROR_TOXIC", "guardrail_intervened"}
-)
 _REMEDIES = {
     403: "use a key or a model that is allowed here",
     404: "check the model's name and the address",
@@ -85,8 +84,7 @@ class Live:
         """
         model = self._endpoint.model
         body = json.dumps(self._codec.request(call, model)).encode()
-        url = f"{self._endpoint.url.rstrip('/')}{self._codec.path(model)}"
-        return self._completion(self._sent(url, body))
+        return self._completion(self._sent(self._endpoint.at(self._codec.path(model)), body))
 
     def _sent(self, url: str, body: bytes) -> Reply:
         import httpx
@@ -109,8 +107,7 @@ class Live:
                     return Reply(headers={"content-type": JSON_TYPE}, body=response.text)
                 if last or response.status_code not in _AGAIN:
                     raise self._refused(response.status_code, response.text)
-                after = response.headers.get("retry-after", "")
-                pause = float(after) if after.replace(".", "", 1).isdigit() else pause
+                pause = _asked_pause(response.headers, pause)
             time.sleep(min(pause, _LONGEST_PAUSE_SECONDS))
             pause *= 2
         raise AssertionError("the last attempt returns or raises")
@@ -131,12 +128,26 @@ class Live:
         except UNREADABLE as error:
             what = f"answered what is no {self._codec.NAME} answer ({error}): {self._endpoint.quoted(reply.body)}"
             raise self._endpoint.failure(what, "check the address and the model") from None
-        if found.finish_reason in _CUT_SHORT:
-            raise self._endpoint.truncated(found.usage.output_tokens if found.usage else None)
-        if found.finish_reason in _REFUSED:
-            why = self._endpoint.quoted(found.text) or found.finish_reason
-            raise self._endpoint.failure(f"refused to answer: {why}", "change the question, or ask another model")
+        self._endpoint.judge(found)
         return found.model_copy(update={"raw": reply.body})
+
+
+def _asked_pause(headers: Mapping[str, str], otherwise: float) -> float:
+    """The seconds that a server asks to wait, which it says as a number or as the date until when."""
+    after = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", after, re.ASCII):
+        return float(after)
+    try:
+        until = parsedate_to_datetime(after)
+        # the server's own clock, where it tells the time: ours may be wrong
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        return max(0.0, (_aware(until) - _aware(now)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return otherwise
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _said(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue, ValidationError
 
 from .apis.common import image_data, parts_of, text_of
+from .apis.ending import ending
 from .call import INERT_PARAMS, Call, Completion, Message, TokenLogprob, ToolCall, Usage
 from .connect import Endpoint
 from .errors import ProviderError
@@ -128,6 +129,8 @@ class Ollama:
             raise self._endpoint.truncated(response.eval_count)
         if response.done is False or response.done_reason == "load":
             raise self._endpoint.failure("did not finish its answer", "try again")
+        if ending(response.done_reason) != "whole":
+            raise self._endpoint.failure(f"broke off its answer: {response.done_reason}", "try again")
         asked = [c.function for c in response.message.tool_calls or ()]
         stem = call.content_key.hex()[:12]  # Ollama's tool calls have no ids, and a conversation holds many
         calls = tuple(

@@ -46,7 +46,8 @@ class OpenAI:
         self._timeout = timeout
         self._client = openai.OpenAI(
             api_key=self._endpoint.key or _NO_KEY,
-            base_url=endpoint.url,
+            base_url=endpoint._replace(url=endpoint.url.partition("?")[0]).at(""),
+            default_query=endpoint.query,
             timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
             max_retries=_RETRIES,
             # a proxy from the environment cannot reach this machine's own servers
@@ -97,11 +98,8 @@ class OpenAI:
             raise self._unread(text, error) from None
         choice = chat.whole(values)["choices"][0]
         refusal = (choice.get("message") or {}).get("refusal")
-        if refusal or found.finish_reason == "content_filter":
-            why = self._endpoint.quoted(str(refusal or "its content filter stopped the answer"))
-            raise self._endpoint.failure(f"refused to answer: {why}", "change the question, or ask another model")
-        if found.finish_reason == "length":
-            raise self._endpoint.truncated(found.usage.output_tokens if found.usage else None)
+        filtered = found.finish_reason == "content_filter"
+        self._endpoint.judge(found, str(refusal or ("its content filter stopped the answer" if filtered else "")))
         return found.model_copy(update={"raw": text})
 
     def _unread(self, text: str, error: Exception) -> ProviderError:

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from butfor.cache.apis.common import PORTABLE, portable
 from butfor.cache.call import Asker, Call, Completion, Message
+from butfor.cache.connect import shown_model
 from butfor.cache.errors import ModelUnavailable, ProviderError, ReplayError
 from butfor.cache.provider import Provider
 
@@ -50,8 +51,9 @@ class Cast:
         params: Mapping[str, JsonValue] | None = None,
     ) -> None:
         self._provider = provider
-        self._default = default
-        self._models = models or {}
+        # a call's model is kept and compared, and no secret of its address with it
+        self._default = default and shown_model(default)
+        self._models = {name: shown_model(model) for name, model in (models or {}).items()}
         self._tools = tools
         self._run_tools = run_tools
         self._allow = allow

@@ -10,7 +10,8 @@ from typing import Any, Protocol, cast
 from butfor.cache.call import Call, Completion
 
 from . import anthropic, bedrock, chat, cohere, completions, embeddings, gemini, ollama, responses
-from .common import CUT, GARBAGE, Body, empty
+from .common import CUT, GARBAGE, Body, empty, listed
+from .ending import is_fault
 from .reply import Reply
 from .stable import stable_call
 
@@ -130,8 +131,8 @@ def parsed(text: str) -> dict[str, Any]:
 def heard(codec: Codec, reply: Reply) -> Completion:
     """The answer in a response, which it keeps as `raw`.
 
-    It ends in `GARBAGE` where the response is an error or cannot be read, and in `CUT` where a stream broke off:
-    neither is ever stored.
+    It ends in `GARBAGE` where the response is an error, or says that it failed, or cannot be read, and in `CUT` where a
+    stream broke off: neither is ever stored.
     """
     raw = reply.model_dump_json(exclude_defaults=True)
     try:
@@ -140,8 +141,10 @@ def heard(codec: Codec, reply: Reply) -> Completion:
     except UNREADABLE:
         found = empty()  # the program saw the same garbage, and is shown it again
     else:
-        cut = values and reply.streamed and not reply.closed and not codec.finished(values)
-        found = found.model_copy(update={"finish_reason": CUT}) if cut else found
+        if values and reply.streamed and not reply.closed and not codec.finished(listed(values)):
+            found = found.model_copy(update={"finish_reason": CUT})
+        elif is_fault(found.finish_reason):
+            found = found.model_copy(update={"finish_reason": GARBAGE})
     return found.model_copy(update={"raw": raw})
 
 

@@ -10,21 +10,27 @@ from butfor.cache.call import Call, Completion, Message, Tool, Usage
 from .common import (
     Body,
     arguments_value,
+    conversation,
+    hosted,
     image_data,
+    made_in,
     make_call,
     message,
     own_params,
     parts_of,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
     tool,
     tool_call,
     tool_settings,
+    wire_of,
     without,
 )
 from .reply import Reply, events_reply, json_reply
+from .weave import Slot, woven
 
 NAME = "messages"
 PATH = re.compile(r"/messages$")
@@ -39,8 +45,7 @@ _DEFAULT_TOKENS = 4096
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    listed = body.get("messages")
-    return isinstance(body.get("model"), str) and isinstance(listed, list) and "max_tokens" in body
+    return isinstance(body.get("model"), str) and "max_tokens" in body and conversation(body.get("messages"))
 
 
 def call(body: Body) -> Call:
@@ -52,8 +57,11 @@ def call(body: Body) -> Call:
     rest = without(body, "messages", "model", "tools", "system")
     rest = {_RENAMED.get(key, key): value for key, value in rest.items()}
     if "tool_choice" in rest:
+        if (rest["tool_choice"] or {}).get("disable_parallel_tool_use"):
+            rest["parallel_tool_calls"] = False
         rest["tool_choice"] = _tool_choice(rest["tool_choice"])
-    settings = tool_settings(listed, "input_schema")
+    plain = (without(t, "type") if t.get("type") == "custom" else t for t in listed)  # the API's word for a function
+    settings = tool_settings(plain, "input_schema")
     return make_call("anthropic", NAME, body, [*system, *said], tools, {**rest, **settings})
 
 
@@ -71,11 +79,14 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     if "stop" in given:
         params["stop_sequences"] = [given["stop"]] if isinstance(given["stop"], str) else given["stop"]
     choice = _written_choice(given.get("tool_choice"))
-    system = "\n\n".join(text_of(m) for m in asked.messages if m.role == "system")
-    listed = [_written_tool(t) for t in asked.tools]
+    if choice and given.get("parallel_tool_calls") is False:
+        choice["disable_parallel_tool_use"] = True
+    own = made_in(asked, NAME)
+    system = _system([m for m in asked.messages if m.role == "system"], own=own)
+    listed = [_written_tool(t, settings) for t, settings in settings_of(asked, NAME)]
     body: dict[str, Any] = {
         "model": model, "max_tokens": limit, **({"system": system} if system else {}), **params,
-        "messages": written(m for m in asked.messages if m.role != "system"), **own_params(asked, NAME),
+        "messages": written((m for m in asked.messages if m.role != "system"), own=own), **own_params(asked, NAME),
     }  # fmt: skip
     return {**body, "tools": listed, **({"tool_choice": choice} if choice else {})} if listed else body
 
@@ -84,7 +95,7 @@ def completion(values: list[Any]) -> Completion:
     """The answer in a body, or in the events of a stream."""
     body = whole(values)
     said = _said(body["content"])
-    shown = [b for b in body["content"] if b.get("type") not in (*_THOUGHTS, "tool_use")]
+    shown = [b for b in body["content"] if b.get("type", "text") == "text"]
     text = "\n".join(text_in(b) for b in shown) or (None if said.tool_calls else "")
     return Completion(
         message=message("assistant", text, tool_calls=said.tool_calls),
@@ -119,19 +130,27 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
 
 
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
-    """The recorded response with another text or other arguments; its thoughts and their signatures stay."""
+    """The recorded response with another text or other arguments; its thoughts, their signatures and what the
+    server's own tools did stay in their places.
+    """
     old, m = whole(values), answer.message
-    blocks = [b for b in old["content"] if b.get("type") in _THOUGHTS]
-    called = [b for b in old["content"] if b.get("type") == "tool_use"]
     text = text_of(m)
-    if text or not m.tool_calls:
-        blocks.append({"type": "text", "text": text})
-    for n, c in enumerate(m.tool_calls):
-        before = called[n] if n < len(called) and called[n].get("name") == c.name else {"type": "tool_use", "id": c.id}
-        blocks.append({**before, "name": c.name, "input": arguments_value(c)})
+    said = {"type": "text", "text": text} if text or not m.tool_calls else None
+    calls = [{"type": "tool_use", "id": c.id, "name": c.name, "input": arguments_value(c)} for c in m.tool_calls]
+    blocks = woven(old["content"], _slot, text=said, calls=calls, made=_over)
     head = {"type": "message", "role": "assistant", "model": body.get("model", ""), "stop_sequence": None}
     reason = "tool_use" if m.tool_calls else "end_turn"
     return _sent({**head, **old, "content": blocks, "stop_reason": reason}, body)
+
+
+def _slot(block: dict[str, Any]) -> Slot:
+    return "text" if block.get("type") == "text" else "call" if block.get("type") == "tool_use" else "kept"
+
+
+def _over(before: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
+    """A new block on the recorded one, whose citations were of the text that it had."""
+    same = block["type"] == "tool_use" and before.get("name") == block["name"]
+    return {**before, "input": block["input"]} if same else block
 
 
 def whole(values: list[Any]) -> dict[str, Any]:
@@ -161,7 +180,8 @@ def messages(m: Body) -> Iterator[Message]:
     blocks = [block if isinstance(block, dict) else {"type": "text", "text": str(block)} for block in content]
     for block in blocks:
         if block.get("type") == "tool_result":
-            yield message("tool", block.get("content"), tool_call_id=block.get("tool_use_id"))
+            failed = {"api": NAME, "is_error": True} if block.get("is_error") else None
+            yield message("tool", block.get("content"), tool_call_id=block.get("tool_use_id"), wire=failed)
     rest = [block for block in blocks if block.get("type") != "tool_result"]
     if rest and m.get("role") == "assistant":
         yield _said(rest)
@@ -169,27 +189,39 @@ def messages(m: Body) -> Iterator[Message]:
         yield message(m.get("role"), rest)
 
 
-def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
-    """Messages as the API takes them: turns of user and assistant, tool results within the user's."""
+def written(listed: Iterable[Message], *, own: bool = False) -> list[dict[str, Any]]:
+    """Messages as the API takes them: turns of user and assistant, tool results within the user's.
+
+    With `own`, those of a call that was made in this API: turns that followed one another stay apart.
+    """
     turns: list[dict[str, Any]] = []
+    before = ""
     for m in listed:
         role = "assistant" if m.role == "assistant" else "user"
-        blocks = _blocks(m)
+        blocks = _blocks(m, own=own)
         if not blocks:
             continue
-        if turns and turns[-1]["role"] == role:
+        if turns and turns[-1]["role"] == role and (not own or before == "tool"):
             turns[-1]["content"] += blocks
         else:
             turns.append({"role": role, "content": blocks})
+        before = m.role
     return turns
 
 
-def _blocks(m: Message) -> list[dict[str, Any]]:
+def _system(listed: list[Message], *, own: bool) -> Any:
+    """The system prompt: blocks where it was several, else a text."""
+    if own and len(listed) == 1 and isinstance(listed[0].content, tuple):
+        return [_written_part(part) for part in parts_of(listed[0], own=True)]
+    return "\n\n".join(map(text_of, listed))
+
+
+def _blocks(m: Message, *, own: bool) -> list[dict[str, Any]]:
     if m.role == "tool":
-        return [{"type": "tool_result", "tool_use_id": m.tool_call_id or "", "content": text_of(m)}]
-    parts = m.content if isinstance(m.content, tuple) else ()
+        return [_result(m, own=own)]
+    parts = m.content if isinstance(m.content, tuple) and not own else ()
     thoughts = [dict(p) for p in parts if isinstance(p, dict) and p.get("type") in _THOUGHTS]
-    said = [_written_part(part) for part in parts_of(m)]
+    said = _with_ids([_written_part(part) for part in parts_of(m, own=own)])
     named = f"{m.name}:\n" if m.name and m.role == "user" else ""
     if named and said and said[0]["type"] == "text":
         said[0] = {"type": "text", "text": f"{named}{said[0]['text']}"}
@@ -197,17 +229,40 @@ def _blocks(m: Message) -> list[dict[str, Any]]:
     return [*thoughts, *(b for b in said if b.get("text") != ""), *calls]
 
 
+def _result(m: Message, *, own: bool) -> dict[str, Any]:
+    parts = [_written_part(part) for part in parts_of(m, own=own)]
+    content = text_of(m) if all(p["type"] == "text" for p in parts) and (not own or len(parts) < 2) else parts
+    failed = {"is_error": True} if wire_of(m).get("is_error") else {}
+    return {"type": "tool_result", "tool_use_id": m.tool_call_id or "", "content": content, **failed}
+
+
+def _with_ids(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Blocks in which the server's own tool use has its id again, which is part of no call: its result names it."""
+    results = [b["tool_use_id"] for b in blocks if str(b.get("type")).endswith("_tool_result") and "tool_use_id" in b]
+    uses = [n for n, b in enumerate(blocks) if str(b.get("type")).endswith("_tool_use") and "id" not in b]
+    for n, identifier in zip(uses, results, strict=False):
+        blocks[n] = {**blocks[n], "id": identifier}
+    return blocks
+
+
 def _written_part(part: Body) -> dict[str, Any]:
     if part["type"] != "image_url":
-        return {"type": "text", "text": part["text"]}
+        return dict(part) if part["type"] != "text" else {"type": "text", "text": part["text"]}
     data = image_data(part)
     if data is None:
         return {"type": "image", "source": {"type": "url", "url": part["image_url"]["url"]}}
     return {"type": "image", "source": {"type": "base64", "media_type": data[0], "data": data[1]}}
 
 
-def _written_tool(t: Tool) -> dict[str, Any]:
-    return {"name": t.name, "description": t.description, "input_schema": {"type": "object", **t.parameters}}
+def _written_tool(t: Tool, settings: Body) -> dict[str, Any]:
+    if settings.get("type"):
+        return hosted(t, settings)
+    return {
+        **without(settings, "type"),
+        "name": t.name,
+        "description": t.description,
+        "input_schema": {"type": "object", **t.parameters},
+    }
 
 
 def _said(blocks: Iterable[Body]) -> Message:
@@ -256,7 +311,7 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
             body["usage"] |= event.get("usage") or {}
     for index, block in sorted(blocks.items()):
         text = "".join(told[index])
-        if block.get("type") == "tool_use":
+        if str(block.get("type")).endswith("tool_use"):  # the server's own too
             block["input"] = _input(text) if text else block.get("input") or {}
         elif text:
             block[block.get("type", "text")] = text

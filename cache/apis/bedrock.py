@@ -13,17 +13,22 @@ from . import anthropic
 from .common import (
     Body,
     arguments_value,
+    conversation,
     image_data,
+    made_in,
     make_call,
     message,
     own_params,
     parts_of,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
     tool,
     tool_call,
+    tool_settings,
+    wire_of,
     without,
 )
 from .reply import Reply, frames_reply, json_reply
@@ -41,7 +46,7 @@ _PROMPTS = ("prompt", "inputText")
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    return isinstance(body.get("messages"), list) or any(isinstance(body.get(name), str) for name in _PROMPTS)
+    return conversation(body.get("messages")) or any(isinstance(body.get(name), str) for name in _PROMPTS)
 
 
 def located(where: str) -> dict[str, Any]:
@@ -69,6 +74,11 @@ def call(body: Body) -> Call:
     specs = [t["toolSpec"] for t in config.get("tools") or () if isinstance(t, dict) and "toolSpec" in t]
     tools = [tool(t.get("name"), t.get("description"), (t.get("inputSchema") or {}).get("json")) for t in specs]
     choice = {"toolChoice": config["toolChoice"]} if config.get("toolChoice") else {}
+    besides = [
+        t for t in config.get("tools") or () if isinstance(t, dict) and not t.keys() & {"toolSpec", "cachePoint"}
+    ]
+    choice |= {"hostedTools": besides} if besides else {}
+    choice |= tool_settings(specs, "inputSchema")
     head = [message("system", system)] if system else []
     return make_call("bedrock", NAME, body, [*head, *said], tools, {**params, **rest, **choice})
 
@@ -87,14 +97,16 @@ def request(asked: Call, model: str) -> dict[str, Any]:
         config["stopSequences"] = [config["stopSequences"]]
     own = own_params(asked, NAME)
     choice = {"toolChoice": own.pop("toolChoice")} if "toolChoice" in own else {}
+    provided, mine = own.pop("hostedTools", []), made_in(asked, NAME)
     system = [{"text": text_of(m)} for m in asked.messages if m.role == "system"]
-    body: dict[str, Any] = {"messages": list(_turns(m for m in asked.messages if m.role != "system")), **own}
+    body: dict[str, Any] = {"messages": _turns((m for m in asked.messages if m.role != "system"), own=mine), **own}
     if system:
         body["system"] = system
     if config:
         body["inferenceConfig"] = config
-    if asked.tools:
-        body["toolConfig"] = {"tools": [_written_tool(t) for t in asked.tools], **choice}
+    if asked.tools or provided:
+        specs = [_written_tool(t, settings) for t, settings in settings_of(asked, NAME)]
+        body["toolConfig"] = {"tools": [*specs, *provided], **choice}
     return body
 
 
@@ -219,8 +231,9 @@ def _messages(m: Body) -> Iterator[Message]:
     blocks = [b for b in m.get("content") or () if isinstance(b, dict)]
     for block in blocks:
         if result := block.get("toolResult"):
-            said = [b.get("text") if "text" in b else json.dumps(b.get("json", b)) for b in result.get("content") or ()]
-            yield message("tool", "\n".join(map(str, said)), tool_call_id=result.get("toolUseId"))
+            failed = {"api": NAME, "status": "error"} if result.get("status") == "error" else None
+            content = _result(result.get("content") or ())
+            yield message("tool", content, tool_call_id=result.get("toolUseId"), wire=failed)
     calls = tuple(
         tool_call(b["toolUse"].get("toolUseId"), b["toolUse"].get("name"), b["toolUse"].get("input"))
         for b in blocks
@@ -229,6 +242,14 @@ def _messages(m: Body) -> Iterator[Message]:
     rest = [_part(b) for b in blocks if "toolUse" not in b and "toolResult" not in b]
     if rest or calls:
         yield message(m.get("role"), rest or None, tool_calls=calls)
+
+
+def _result(blocks: Iterable[Body]) -> Any:
+    """What a tool answered: text, or parts where it holds more than texts and values."""
+    listed = [b for b in blocks if isinstance(b, dict)]
+    if all(b.keys() & {"text", "json"} for b in listed):
+        return "\n".join(str(b["text"]) if "text" in b else json.dumps(b["json"]) for b in listed)
+    return [{"type": "text", "text": json.dumps(b["json"])} if "json" in b else _part(b) for b in listed]
 
 
 def _part(block: Body) -> dict[str, Any]:
@@ -241,11 +262,11 @@ def _part(block: Body) -> dict[str, Any]:
     return {"type": "reasoning" if "reasoningContent" in block else "bedrock", **block}
 
 
-def _turns(listed: Iterable[Message]) -> list[dict[str, Any]]:
+def _turns(listed: Iterable[Message], *, own: bool) -> list[dict[str, Any]]:
     turns: list[dict[str, Any]] = []
     for m in listed:
         role = "assistant" if m.role == "assistant" else "user"
-        blocks = _blocks(m)
+        blocks = _blocks(m, own=own)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         elif blocks:
@@ -253,28 +274,41 @@ def _turns(listed: Iterable[Message]) -> list[dict[str, Any]]:
     return turns
 
 
-def _blocks(m: Message) -> list[dict[str, Any]]:
+def _blocks(m: Message, *, own: bool) -> list[dict[str, Any]]:
     if m.role == "tool":
-        return [{"toolResult": {"toolUseId": m.tool_call_id or "", "content": [{"text": text_of(m)}]}}]
-    parts = m.content if isinstance(m.content, tuple) else ()
+        said = list(_said(m, own=own)) if own and isinstance(m.content, tuple) else [{"text": text_of(m)}]
+        failed = {"status": "error"} if wire_of(m).get("status") == "error" else {}
+        return [{"toolResult": {"toolUseId": m.tool_call_id or "", "content": said, **failed}}]
+    parts = m.content if isinstance(m.content, tuple) and not own else ()
     kept = [without(p, "type") for p in parts if isinstance(p, dict) and p.get("type") == "reasoning"]
-    blocks: list[dict[str, Any]] = [*kept]
-    for part in parts_of(m):
+    return [*kept, *_said(m, own=own), *(_called(c.id, c.name, arguments_value(c)) for c in m.tool_calls)]
+
+
+def _said(m: Message, *, own: bool) -> Iterator[dict[str, Any]]:
+    for part in parts_of(m, own=own):
         data = image_data(part) if part["type"] == "image_url" else None
         if data:
-            blocks.append({"image": {"format": data[0].rpartition("/")[2], "source": {"bytes": data[1]}}})
+            yield {"image": {"format": data[0].rpartition("/")[2], "source": {"bytes": data[1]}}}
+        elif part["type"] in ("bedrock", "reasoning"):
+            yield without(part, "type")
         elif part.get("text"):
-            blocks.append({"text": f"{m.name}:\n{part['text']}" if m.name and m.role == "user" else part["text"]})
-    return [*blocks, *(_called(c.id, c.name, arguments_value(c)) for c in m.tool_calls)]
+            yield {"text": f"{m.name}:\n{part['text']}" if m.name and m.role == "user" else part["text"]}
 
 
 def _called(identifier: str, name: str, arguments: Any) -> dict[str, Any]:
     return {"toolUse": {"toolUseId": identifier, "name": name, "input": arguments}}
 
 
-def _written_tool(t: Tool) -> dict[str, Any]:
+def _written_tool(t: Tool, settings: Body) -> dict[str, Any]:
     described = {"description": t.description} if t.description else {}
-    return {"toolSpec": {"name": t.name, **described, "inputSchema": {"json": {"type": "object", **t.parameters}}}}
+    return {
+        "toolSpec": {
+            **without(settings, "type"),
+            "name": t.name,
+            **described,
+            "inputSchema": {"json": {"type": "object", **t.parameters}},
+        }
+    }
 
 
 def _reason(m: Message) -> str:

@@ -10,11 +10,15 @@ from butfor.cache.call import Call, Completion, Message, TokenLogprob, Tool, Too
 
 from .common import (
     Body,
+    conversation,
+    hosted,
+    made_in,
     make_call,
     message,
     own_params,
     parts_of,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
@@ -38,8 +42,7 @@ _INERT = ("id", "annotations", "refusal", "audio_url")
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    listed = body.get("messages")
-    return isinstance(listed, list) and all(isinstance(m, dict) and "role" in m for m in listed)
+    return conversation(body.get("messages"))
 
 
 def call(body: Body) -> Call:
@@ -58,11 +61,12 @@ def path(model: str, *, stream: bool = False) -> str:
 
 def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
-    listed = {"tools": [written_tool(t) for t in asked.tools]} if asked.tools else {}
+    listed = {"tools": [written_tool(t, s) for t, s in settings_of(asked, NAME)]} if asked.tools else {}
+    mine = made_in(asked, NAME)
     own = without(own_params(asked, NAME), "stream_options")
     return {
         "model": model,
-        "messages": [written(m) for m in asked.messages],
+        "messages": [written(m, own=mine) for m in asked.messages],
         **portable_params(asked),
         **own,
         **listed,
@@ -137,8 +141,8 @@ def whole(values: list[Any]) -> dict[str, Any]:
     return _joined(found)
 
 
-def messages(listed: Iterable[Body]) -> list[Message]:
-    """Messages as the API writes them."""
+def messages(listed: Iterable[Body], *, api: str = NAME) -> list[Message]:
+    """Messages as the API writes them, or another whose messages are like them."""
     return [
         message(
             m.get("role"),
@@ -146,7 +150,7 @@ def messages(listed: Iterable[Body]) -> list[Message]:
             name=m.get("name"),
             tool_calls=_tool_calls(m),
             tool_call_id=m.get("tool_call_id"),
-            wire=_wire(m),
+            wire=_wire(m, api),
         )
         for m in listed
     ]
@@ -165,24 +169,28 @@ def said(m: Body) -> Message:
     return message("assistant", text, tool_calls=calls)
 
 
-def written(m: Message) -> dict[str, Any]:
-    """A message as the API takes it."""
-    parts = parts_of(m)
+def written(m: Message, *, own: bool = False, api: str = NAME) -> dict[str, Any]:
+    """A message as the API takes it; with `own` one that came from it, and so goes back as it was."""
+    parts = parts_of(m, own=own)
     listed = isinstance(m.content, tuple) and not wire_of(m) and parts == list(m.content)
-    only_text = not listed and all(part["type"] == "text" for part in parts)
+    only_text = not listed and all(part["type"] == "text" for part in parts) and not (own and len(parts) > 1)
     content: Any = text_of(m) if only_text else parts  # "" in place of null, which many servers reject
+    if own and m.content is None:
+        content = None
     wire: dict[str, Any] = {"role": m.role, "content": content}
-    if m.name and m.role != "tool":
+    if m.name and (own or m.role != "tool"):
         wire["name"] = re.sub(r"[^\w-]+", "_", m.name)[:64]  # the API rejects spaces, and longer names
     if m.tool_call_id is not None:
         wire["tool_call_id"] = m.tool_call_id
     if m.tool_calls:
         wire["tool_calls"] = written_calls(m.tool_calls)
-    own = wire_of(m)
-    extras = own.pop("tool_calls", None)
+    wired = wire_of(m)
+    if wired.pop("api", api) != api:
+        return wire
+    extras = wired.pop("tool_calls", None)
     for c, extra in zip(wire.get("tool_calls", ()), extras or (), strict=False):
         c |= extra
-    return {**wire, **(own if own.pop("api", NAME) == NAME else {})}
+    return {**wire, **wired}
 
 
 def written_calls(calls: Iterable[ToolCall]) -> list[dict[str, Any]]:
@@ -190,9 +198,12 @@ def written_calls(calls: Iterable[ToolCall]) -> list[dict[str, Any]]:
     return [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in calls]
 
 
-def written_tool(t: Tool) -> dict[str, Any]:
+def written_tool(t: Tool, settings: Body) -> dict[str, Any]:
     """A tool as the API writes it."""
-    function = {"name": t.name, "description": t.description, "parameters": dict(t.parameters)}
+    if settings.get("type") not in (None, "function"):
+        return hosted(t, settings)
+    described = {"name": t.name, "description": t.description, "parameters": dict(t.parameters)}
+    function = {**described, **without(settings, "type")}
     return {"type": "function", "function": function}
 
 
@@ -205,12 +216,12 @@ def _reason(m: Message) -> str:
     return "tool_calls" if m.tool_calls else "stop"
 
 
-def _wire(m: Body) -> dict[str, Any]:
+def _wire(m: Body, api: str) -> dict[str, Any]:
     """What stands in a message besides what a `Message` holds."""
-    rest = {k: v for k, v in m.items() if k not in (*_KNOWN, *_INERT) and v is not None and v != []}
+    rest = {k: v for k, v in m.items() if k not in (*_KNOWN, *_INERT) and v not in (None, [], "")}
     listed = [c for c in m.get("tool_calls") or () if isinstance(c, dict)]
     extras = [without(c, "id", "type", "function", "custom", "index") for c in listed]
-    return {**rest, **({"tool_calls": extras} if any(extras) else {}), **({"api": NAME} if rest or any(extras) else {})}
+    return {**rest, **({"tool_calls": extras} if any(extras) else {}), **({"api": api} if rest or any(extras) else {})}
 
 
 def _tool_calls(m: Body) -> tuple[ToolCall, ...]:

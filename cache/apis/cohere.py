@@ -9,10 +9,13 @@ from butfor.cache.call import Call, Completion, Message, Usage
 from . import chat
 from .common import (
     Body,
+    conversation,
+    made_in,
     make_call,
     message,
     own_params,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
@@ -33,7 +36,7 @@ _SHARED = ("temperature", "max_tokens", "seed", "frequency_penalty", "presence_p
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    return isinstance(body.get("model"), str) and isinstance(body.get("messages"), list)
+    return isinstance(body.get("model"), str) and conversation(body.get("messages"))
 
 
 def call(body: Body) -> Call:
@@ -42,7 +45,7 @@ def call(body: Body) -> Call:
     rest = without(body, "messages", "model", "tools")
     rest = {_PARAMS.get(k, k): v for k, v in rest.items()}
     settings = tool_settings([{**without(t, "function"), **(t.get("function") or {})} for t in listed], "parameters")
-    said = chat.messages(without(m, "tool_plan") for m in body["messages"] if isinstance(m, dict))
+    said = chat.messages((m for m in body["messages"] if isinstance(m, dict)), api=NAME)
     return make_call("cohere", NAME, body, said, chat.tools(listed), {**rest, **settings})
 
 
@@ -59,9 +62,12 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     params |= {new: given[old] for new, old in _PARAMS.items() if old in given}
     if isinstance(params.get("stop_sequences"), str):
         params["stop_sequences"] = [params["stop_sequences"]]
-    choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice")))
-    listed = {"tools": [chat.written_tool(t) for t in asked.tools]} if asked.tools else {}
-    messages = [without(chat.written(m), "name") for m in asked.messages]
+    choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice", "")).casefold())
+    listed = {"tools": [chat.written_tool(t, s) for t, s in settings_of(asked, NAME)]} if asked.tools else {}
+    mine = made_in(asked, NAME)
+    if mine:  # what only some models of the service take
+        params |= {k: v for k, v in given.items() if k not in (*_SHARED, *_PARAMS.values(), "tool_choice")}
+    messages = [without(chat.written(m, own=mine, api=NAME), "name") for m in asked.messages]
     own = own_params(asked, NAME)
     return {
         "model": model,
@@ -101,10 +107,14 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
 
 
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
-    """The recorded response with another text or other arguments; its plan and its citations stay."""
+    """The recorded response with another text or other arguments; its plan and its thoughts stay."""
     old = whole(values)
     kept = without(old["message"], "content", "tool_calls", "citations")
-    return _sent({**old, "message": {**kept, **_message(answer.message)}}, answer, body)
+    given = old["message"].get("content")
+    thoughts = [p for p in given if isinstance(p, dict) and p.get("type") != "text"] if isinstance(given, list) else []
+    spoken = _message(answer.message)
+    said = {**kept, **spoken, "content": [*thoughts, *spoken["content"]]}
+    return _sent({**old, "message": said}, answer, body)
 
 
 def whole(values: list[Any]) -> dict[str, Any]:
@@ -116,15 +126,18 @@ def whole(values: list[Any]) -> dict[str, Any]:
     found = [v for v in values if isinstance(v, dict)]
     if len(found) == 1 and isinstance(found[0].get("message"), dict):
         return found[0]
-    text: list[str] = []
+    parts: dict[int, dict[str, Any]] = {}
     calls: dict[int, dict[str, Any]] = {}
     body: dict[str, Any] = {}
+    plan = ""
     for event in found:
         kind, index = str(event.get("type")), event.get("index") or 0
         delta = event.get("delta") or {}
         said = delta.get("message") or {}
         if kind == "content-delta":
-            text.append(text_in(said.get("content")))
+            _add(parts.setdefault(index, {}), said.get("content"))
+        elif kind == "tool-plan-delta":
+            plan += text_in(said.get("tool_plan"))
         elif kind == "tool-call-start":
             calls[index] = {**(said.get("tool_calls") or {})}
         elif kind == "tool-call-delta" and index in calls:
@@ -135,10 +148,19 @@ def whole(values: list[Any]) -> dict[str, Any]:
             body |= {"finish_reason": delta.get("finish_reason"), "usage": delta.get("usage")}
         elif kind == "message-start":
             body["id"] = event.get("id")
-    if not text and not calls and "finish_reason" not in body:
+    if not parts and not calls and "finish_reason" not in body:
         raise ValueError("no message")
-    content = [{"type": "text", "text": "".join(text)}] if text else []
-    return {**body, "message": {"role": "assistant", "content": content, "tool_calls": list(calls.values())}}
+    content = [part for _, part in sorted(parts.items())]
+    planned = {"tool_plan": plan} if plan else {}
+    said = {"role": "assistant", "content": content, **planned, "tool_calls": list(calls.values())}
+    return {**body, "message": said}
+
+
+def _add(part: dict[str, Any], delta: object) -> None:
+    """Add a piece of a part: of its text, or of what was thought."""
+    kind = "thinking" if isinstance(delta, dict) and "thinking" in delta else "text"
+    more = delta[kind] if isinstance(delta, dict) and kind == "thinking" else text_in(delta)
+    part |= {"type": kind, kind: f"{part.get(kind) or ''}{more or ''}"}
 
 
 def _message(m: Message) -> dict[str, Any]:
@@ -161,9 +183,15 @@ def _sent(body: Body, answer: Completion, asked: Body) -> Reply:
 def _events(body: Body) -> Iterable[dict[str, Any]]:
     said = body["message"]
     yield {"type": "message-start", "id": body.get("id"), "delta": {"message": {"role": "assistant"}}}
+    if said.get("tool_plan"):
+        yield {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": said["tool_plan"]}}}
     for n, part in enumerate(said.get("content") or ()):
-        yield {"type": "content-start", "index": n, "delta": {"message": {"content": {"type": "text", "text": ""}}}}
-        yield {"type": "content-delta", "index": n, "delta": {"message": {"content": {"text": part["text"]}}}}
+        kind = part["type"]
+        if kind not in part:  # nothing that comes in pieces
+            yield {"type": "content-start", "index": n, "delta": {"message": {"content": part}}}
+        else:
+            yield {"type": "content-start", "index": n, "delta": {"message": {"content": {"type": kind, kind: ""}}}}
+            yield {"type": "content-delta", "index": n, "delta": {"message": {"content": {kind: part[kind]}}}}
         yield {"type": "content-end", "index": n}
     for n, c in enumerate(said.get("tool_calls") or ()):
         begun = {**c, "function": {**c["function"], "arguments": ""}}

@@ -92,13 +92,21 @@ def wire_of(m: Message) -> dict[str, Any]:
     return without(found, "type")
 
 
-def parts_of(m: Message) -> list[dict[str, Any]]:
-    """The parts that every API understands: texts and images; of another part its text, or its JSON."""
+def parts_of(m: Message, *, own: bool = False) -> list[dict[str, Any]]:
+    """The parts that every API understands: texts and images; of another part its text, or its JSON.
+
+    With `own` another part is given as it came, to go back to the API that it came from.
+    """
     if isinstance(m.content, str):
         return [{"type": "text", "text": m.content}] if m.content else []
     found = []
     for part in m.content or ():
-        if not isinstance(part, dict) or part.get("type") in (WIRE, "thinking", "redacted_thinking", "reasoning"):
+        if not isinstance(part, dict) or part.get("type") == WIRE:
+            continue
+        if own:
+            found.append(part)
+            continue
+        if part.get("type") in ("thinking", "redacted_thinking", "reasoning"):
             continue
         known = part.get("type") in ("text", "image_url")
         text = part.get("text") if isinstance(part.get("text"), str) else json.dumps(part, ensure_ascii=False)
@@ -173,12 +181,31 @@ def tool_settings(listed: Iterable[Body], *known: str) -> dict[str, Any]:
 
     A file search without its stores, or a code tool without its container, would be another question.
     """
-    rest = [without(t, "name", "description", "type", "cache_control", *known) for t in listed]
-    kinds = [t.get("type") for t in listed]
-    named = [
-        {"type": k, **r} if k not in (None, "function", "custom") or r else {} for k, r in zip(kinds, rest, strict=True)
+    given = [
+        {"type": t.get("type"), **without(t, "name", "description", "type", "cache_control", *known)} for t in listed
     ]
-    return {"tool_settings": named} if any(r for r in rest) else {}
+    named = [{} if t.keys() <= {"type"} and t.get("type") in (None, "function") else t for t in given]
+    return {"tool_settings": named} if any(named) else {}
+
+
+def settings_of(call: Call, api: str) -> list[tuple[Tool, dict[str, Any]]]:
+    """Each tool with what its own API knows of it besides, where the call was made in it."""
+    wire = call.params.get("wire")
+    given = wire.get("tool_settings") if isinstance(wire, dict) and wire.get("api") == api else None
+    known = [dict(s) if isinstance(s, dict) else {} for s in given] if isinstance(given, list) else []
+    return list(zip(call.tools, [*known, *({} for _ in call.tools)], strict=False))
+
+
+def hosted(t: Tool, settings: Body) -> dict[str, Any]:
+    """A tool that its API provides itself, as it was declared."""
+    named = {} if t.name == settings.get("type") else {"name": t.name}
+    return {**settings, **named, **({"description": t.description} if t.description else {})}
+
+
+def made_in(call: Call, api: str) -> bool:
+    """Whether a call was made in an API, so that all that it holds goes back to it."""
+    wire = call.params.get("wire")
+    return isinstance(wire, dict) and wire.get("api") == api
 
 
 def arguments_value(call: ToolCall) -> Any:
@@ -198,6 +225,29 @@ def tokens(usage: object, *names: tuple[str, str]) -> Usage | None:
         if read in usage or written in usage:
             return Usage(input_tokens=_count(usage.get(read)), output_tokens=_count(usage.get(written)))
     return None
+
+
+def conversation(given: object) -> bool:
+    """Whether a value is a list of messages, each with a role; an empty one asks nothing."""
+    return isinstance(given, list) and bool(given) and all(isinstance(m, dict) and "role" in m for m in given)
+
+
+def prompted(given: object) -> bool:
+    """Whether a value is a bare prompt: a text, token ids, or a list of these."""
+    if isinstance(given, str):
+        return True
+    return (
+        isinstance(given, list) and bool(given) and (_ids(given) or all(isinstance(p, str) or _ids(p) for p in given))
+    )
+
+
+def _ids(given: object) -> bool:
+    return isinstance(given, list) and bool(given) and all(type(n) is int for n in given)
+
+
+def listed(values: Iterable[Any]) -> list[dict[str, Any]]:
+    """The objects among the values of a response; those of an array, which one API streams, one by one."""
+    return [v for given in values for v in (given if isinstance(given, list) else [given]) if isinstance(v, dict)]
 
 
 def empty() -> Completion:
@@ -235,9 +285,10 @@ def _part(part: object) -> Any:
         rest = without(part, "text", *_LEFT_OUT)
         return {"type": "text", "text": part["text"], **rest}
     if kind == "input_image" and isinstance(part.get("image_url"), str):
-        return {"type": "image_url", "image_url": {"url": part["image_url"]}}
+        detail = {"detail": part["detail"]} if part.get("detail") not in (None, "auto") else {}
+        return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}
     source = part.get("source")
-    if kind == "image" and isinstance(source, dict) and source.get("type", "base64") in ("base64", "url"):
+    if kind == "image" and isinstance(source, dict) and ("url" in source or "data" in source):
         url = source.get("url") or f"data:{source.get('media_type')};base64,{source.get('data')}"
         return {"type": "image_url", "image_url": {"url": url}}
     # what was uploaded is named by its id alone; elsewhere an id is the provider's, and random

@@ -1,5 +1,6 @@
 """Google's Gemini: `generateContent`, and `streamGenerateContent`; the model stands in the path."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from .common import (
     Body,
     arguments_value,
     image_data,
+    listed,
+    made_in,
     make_call,
     message,
     own_params,
@@ -34,7 +37,7 @@ _PARAMS = {
     "temperature": "temperature", "topP": "top_p", "maxOutputTokens": "max_tokens", "stopSequences": "stop",
     "seed": "seed", "presencePenalty": "presence_penalty", "frequencyPenalty": "frequency_penalty",
 }  # fmt: skip
-_CONFIG = ("topK", "thinkingConfig", "responseMimeType", "responseSchema")
+_BESIDE = ("safetySettings", "cachedContent", "toolConfig", "labels")
 _CALLED, _RESULT = ("functionCall", "function_call"), ("functionResponse", "function_response")
 
 
@@ -54,12 +57,14 @@ def call(body: Body) -> Call:
     system = body.get("systemInstruction") or body.get("system_instruction")
     said = [message("system", _texts(system))] if system else []
     config = body.get("generationConfig") or body.get("generation_config") or {}
-    params = {_PARAMS.get(k, k): v for k, v in config.items() if v is not None}
+    params = {_PARAMS[k]: v for k, v in config.items() if k in _PARAMS}
+    more = {k: v for k, v in config.items() if k not in _PARAMS and v is not None}
+    params |= {"generationConfig": more} if more else {}
     declared = [t for t in body.get("tools") or () if isinstance(t, dict)]
     functions = [f for t in declared for f in t.get("functionDeclarations") or t.get("function_declarations") or ()]
     tools = [tool(f.get("name"), f.get("description"), _parameters(f)) for f in functions]
-    hosted = [without(t, "functionDeclarations", "function_declarations") for t in declared]
-    settings = {"tool_settings": hosted} if any(hosted) else {}
+    besides = [without(t, "functionDeclarations", "function_declarations") for t in declared]
+    settings = {"hosted_tools": [t for t in besides if t]} if any(besides) else {}
     rest = without(
         body, "contents", "systemInstruction", "system_instruction", "generationConfig", "generation_config", "tools",
         "model",
@@ -81,18 +86,20 @@ def request(asked: Call, model: str) -> dict[str, Any]:
         config["stopSequences"] = [config["stopSequences"]]
     if given.get("max_completion_tokens"):
         config.setdefault("maxOutputTokens", given["max_completion_tokens"])
-    own = own_params(asked, NAME)
-    config |= {
-        k: own.pop(k) for k in list(own) if k in ("topK", "thinkingConfig", "responseMimeType", "responseSchema")
-    }
+    own, mine = own_params(asked, NAME), made_in(asked, NAME)
+    config |= own.pop("generationConfig", None) or {}
+    hosted_tools = own.pop("hosted_tools", [])
+    # what a person added is of the configuration, but for the few fields that stand beside it
+    config |= {k: own.pop(k) for k in list(own) if k in asked.params and k not in _BESIDE}
     system = "\n\n".join(text_of(m) for m in asked.messages if m.role == "system")
-    body: dict[str, Any] = {"contents": written(m for m in asked.messages if m.role != "system"), **own}
+    body: dict[str, Any] = {"contents": written((m for m in asked.messages if m.role != "system"), own=mine), **own}
     if system:
         body["systemInstruction"] = {"parts": [{"text": system}]}
     if config:
         body["generationConfig"] = config
-    if asked.tools:
-        body["tools"] = [{"functionDeclarations": [_declared(t) for t in asked.tools]}]
+    if asked.tools or hosted_tools:
+        declared = [{"functionDeclarations": [_declared(t) for t in asked.tools]}] if asked.tools else []
+        body["tools"] = [*declared, *hosted_tools]
     return body
 
 
@@ -157,7 +164,7 @@ def whole(values: list[Any]) -> dict[str, Any]:
     Raises:
         ValueError: it is an error, or nothing that this API answers.
     """
-    found = [v for listed in values for v in (listed if isinstance(listed, list) else [listed]) if isinstance(v, dict)]
+    found = listed(values)
     error = next((v["error"] for v in found if v.get("error")), None)
     chosen = [c for v in found for c in v.get("candidates") or () if not c.get("index")]
     if error is not None or not chosen:
@@ -173,11 +180,11 @@ def whole(values: list[Any]) -> dict[str, Any]:
 
 def messages(contents: Any) -> list[Message]:
     """Contents as messages; a function's result is a message of its own, under the id of its call."""
-    listed = contents if isinstance(contents, list) else [contents]
+    turns = contents if isinstance(contents, list) else [contents]
     calls: Counter[str] = Counter()
     results: Counter[str] = Counter()
     found: list[Message] = []
-    for item in listed:
+    for item in turns:
         content = item if isinstance(item, dict) else {"role": "user", "parts": [{"text": str(item)}]}
         given = content.get("parts")
         parts = [
@@ -199,35 +206,39 @@ def messages(contents: Any) -> list[Message]:
     return found
 
 
-def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
+def written(said: Iterable[Message], *, own: bool = False) -> list[dict[str, Any]]:
     """Messages as the API takes them: turns of user and model."""
     turns: list[dict[str, Any]] = []
     names: dict[str, str] = {}
-    for m in listed:
+    before = ""
+    for m in said:
         names |= {c.id: c.name for c in m.tool_calls}
         role = "model" if m.role == "assistant" else "user"
-        own = wire_of(m)
-        parts = own["parts"] if own.get("api") == NAME else list(_written(m, names))
-        if turns and turns[-1]["role"] == role:
+        wire = wire_of(m)
+        parts = wire["parts"] if wire.get("api") == NAME else list(_written(m, names, own=own))
+        if turns and turns[-1]["role"] == role and (not own or before == "tool"):
             turns[-1]["parts"] += parts
         elif parts:
             turns.append({"role": role, "parts": list(parts)})
+        before = m.role
     return turns
 
 
-def _written(m: Message, names: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _written(m: Message, names: dict[str, str], *, own: bool) -> Iterator[dict[str, Any]]:
     if m.role == "tool":
         name = names.get(m.tool_call_id or "") or m.name or "tool"
-        yield {"functionResponse": {"name": name, "response": {"result": text_of(m)}}}
+        yield {"functionResponse": {"name": name, "response": _response(text_of(m), own=own)}}
         return
     named = f"{m.name}:\n" if m.name and m.role == "user" else ""
-    for part in parts_of(m):
+    for part in parts_of(m, own=own):
         data = image_data(part) if part["type"] == "image_url" else None
         if data:
             yield {"inlineData": {"mimeType": data[0], "data": data[1]}}
         elif part["type"] == "image_url":
             yield {"fileData": {"fileUri": part["image_url"]["url"]}}
-        elif part["text"]:
+        elif part["type"] == NAME:
+            yield without(part, "type")
+        elif part.get("text"):
             yield {"text": f"{named}{part['text']}"}
             named = ""
     for c in m.tool_calls:
@@ -265,10 +276,21 @@ def _result(response: Any) -> Any:
     return response
 
 
+def _response(text: str, *, own: bool) -> dict[str, Any]:
+    """A function's result: the object that it was, where it was one."""
+    try:
+        found = json.loads(text) if own else None
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and _result(found) is found and json.dumps(found, ensure_ascii=False) == text:
+        return found
+    return {"result": text}
+
+
 def _texts(content: Any) -> str:
     parts = content.get("parts") if isinstance(content, dict) else content
-    listed = parts if isinstance(parts, list) else [parts]
-    return "\n".join(str(p.get("text", "")) if isinstance(p, dict) else str(p) for p in listed)
+    texts = parts if isinstance(parts, list) else [parts]
+    return "\n".join(str(p.get("text", "")) if isinstance(p, dict) else str(p) for p in texts)
 
 
 def _parameters(f: Body) -> Any:

@@ -7,7 +7,19 @@ from typing import Any
 from butfor.cache.call import Call, Completion, Message, Usage
 
 from . import chat
-from .common import Body, arguments_value, make_call, message, text_in, text_of, tokens, tool_call, without
+from .common import (
+    CUT,
+    Body,
+    arguments_value,
+    conversation,
+    make_call,
+    message,
+    text_in,
+    text_of,
+    tokens,
+    tool_call,
+    without,
+)
 from .reply import Reply, json_reply, lines_reply
 
 NAME = "ollama"
@@ -20,7 +32,9 @@ _RENAMED = {"num_predict": "max_tokens"}
 
 def asks(body: Body) -> bool:
     """Whether a body is a request of this API."""
-    return isinstance(body.get("model"), str) and (isinstance(body.get("messages"), list) or "prompt" in body)
+    return isinstance(body.get("model"), str) and (
+        conversation(body.get("messages")) or isinstance(body.get("prompt"), str)
+    )
 
 
 def call(body: Body) -> Call:
@@ -51,7 +65,7 @@ def completion(values: list[Any]) -> Completion:
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=calls),
         usage=tokens(last, ("prompt_eval_count", "eval_count")) or Usage(),
-        finish_reason=last.get("done_reason"),
+        finish_reason=CUT if last.get("done") is False else last.get("done_reason"),
     )
 
 
@@ -62,28 +76,32 @@ def finished(values: list[Any]) -> bool:
 
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
     """The recorded response with another text or other arguments; what it thought stays."""
-    thought = "".join(str((v.get("message") or {}).get("thinking") or "") for v in values)
-    return _sent(answer, body, thought)
+    said = [v.get("message") or v for v in values]
+    thought = "".join(str(m.get("thinking") or "") for m in said)
+    old = without(values[-1], "message", "response", "thinking", "done", "done_reason")
+    return _sent(answer, body, thought, old)
 
 
 def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
     """The response that holds an answer, in the form that a request asks for."""
     del seed  # the API has no ids
-    return _sent(answer, body, "")
+    return _sent(answer, body, "", {})
 
 
-def _sent(answer: Completion, body: Body, thought: str) -> Reply:
+def _sent(answer: Completion, body: Body, thought: str, old: Body) -> Reply:
+    """The response that holds an answer, its counts and its times those of a recorded one."""
     m, used = answer.message, answer.usage or Usage()
     head = {"model": body.get("model", ""), "created_at": "1970-01-01T00:00:00Z"}
+    head |= {k: old[k] for k in head if k in old}
     counts = {"prompt_eval_count": used.input_tokens, "eval_count": used.output_tokens}
     times = dict.fromkeys(("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"), 0)
-    end = {**head, "done": True, "done_reason": "stop", **counts, **times}
+    end = {**head, "done": True, "done_reason": "stop", **counts, **times, **old}
+    thinking = {"thinking": thought} if thought else {}
     if "prompt" in body:
-        said: dict[str, Any] = {"response": text_of(m)}
+        said: dict[str, Any] = {"response": text_of(m), **thinking}
         nothing: dict[str, Any] = {"response": ""}
     else:
         calls = [{"function": {"name": c.name, "arguments": arguments_value(c)}} for c in m.tool_calls]
-        thinking = {"thinking": thought} if thought else {}
         spoken = {"role": "assistant", "content": text_of(m), **thinking, **({"tool_calls": calls} if calls else {})}
         said = {"message": spoken}
         nothing = {"message": {"role": "assistant", "content": ""}}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ FRAMES_TYPE = "application/vnd.amazon.eventstream"
 
 _PRELUDE_BYTES = 12
 _TEXT_HEADER = 7
+_END = re.compile(r"(?:^|[\r\n])data:[ \t]*\[DONE\][ \t]*(?:[\r\n]|$)")
+"""The mark itself, on a line of its own: an answer's text may quote it."""
 
 
 class Reply(Frozen):
@@ -47,18 +50,19 @@ class Reply(Frozen):
     def streamed(self) -> bool:
         """Whether the body is a stream of events; servers say so, and where they do not, the body does."""
         kind = self.headers.get("content-type", "")
-        if kind.startswith((SSE_TYPE, LINES_TYPE, FRAMES_TYPE)):
+        if kind.startswith((SSE_TYPE, LINES_TYPE, FRAMES_TYPE)) or self._looks_like_events:
             return True
-        return not kind.startswith(JSON_TYPE) and self._looks_like_events
+        # Gemini streams one array, bit by bit, where it is asked for no events; no API answers with an array
+        return not self.base64 and (self.body.lstrip().startswith("[") or _several(self.body))
 
     @property
     def closed(self) -> bool:
         """Whether a stream of server-sent events came to the mark of its end."""
-        return "data: [DONE]" in self.body or "data:[DONE]" in self.body
+        return self._looks_like_events and _END.search(self.body) is not None
 
     @property
     def _looks_like_events(self) -> bool:
-        return self.body.lstrip().startswith(("data:", "event:", ":"))
+        return self.body.lstrip("\ufeff \t\r\n").startswith(("data:", "event:", "id:", "retry:", ":"))
 
     def values(self) -> list[Any]:
         """The JSON values of the body: of each event of a stream, else the one.
@@ -73,9 +77,10 @@ class Reply(Frozen):
             raise ValueError("the body is no text")
         if self._looks_like_events:
             return list(_events(self.body))
-        if kind.startswith(LINES_TYPE) or (self.streamed and "\n" in self.body.strip()):
-            return [json.loads(line) for line in self.body.splitlines() if line.strip()]
-        return [json.loads(self.body)]
+        if kind.startswith(LINES_TYPE):
+            return _lines(self.body)
+        # a server may label a stream of lines as anything
+        return _lines(self.body) if _several(self.body) else [json.loads(self.body)]
 
 
 def json_reply(value: object) -> Reply:
@@ -102,11 +107,28 @@ def frames_reply(events: Iterable[tuple[str, dict[str, Any]]]) -> Reply:
 
 def _events(body: str) -> Iterator[Any]:
     """The JSON of each server-sent event; comments, empty events and `[DONE]` are passed over."""
-    for event in body.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
+    for event in body.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
         lines = [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
         text = "\n".join(lines)
         if text.strip() and text.strip() != "[DONE]":
             yield json.loads(text)
+
+
+def _lines(body: str) -> list[Any]:
+    """The JSON value of each line."""
+    return [json.loads(line) for line in re.split(r"[\r\n]+", body) if line.strip()]
+
+
+def _several(body: str) -> bool:
+    """Whether a body is a stream of JSON lines."""
+    try:
+        json.loads(body)
+    except ValueError:
+        try:
+            return len(_lines(body)) > 1
+        except ValueError:
+            return False
+    return False
 
 
 def _payloads(content: bytes) -> Iterator[bytes]:

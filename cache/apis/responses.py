@@ -1,18 +1,21 @@
 """OpenAI's Responses, whose conversation may stand on the server under the id of the last response."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from butfor.cache.call import Call, Completion, Message, ToolCall, Usage
+from butfor.cache.call import Call, Completion, Message, Tool, ToolCall, Usage
 
 from .common import (
     Body,
+    hosted,
+    made_in,
     make_call,
     message,
     own_params,
     parts_of,
     portable_params,
+    settings_of,
     text_in,
     text_of,
     tokens,
@@ -23,6 +26,7 @@ from .common import (
     without,
 )
 from .reply import Reply, events_reply, json_reply
+from .weave import Slot, woven
 
 NAME = "responses"
 PATH = re.compile(r"/responses$")
@@ -71,9 +75,14 @@ def request(asked: Call, model: str) -> dict[str, Any]:
         params["text"] = {"format": _format(given["response_format"])}
     if "reasoning_effort" in given:
         params["reasoning"] = {"effort": given["reasoning_effort"]}
-    listed = [{"type": "function", "strict": False, **t.model_dump(mode="json")} for t in asked.tools]
+    mine = made_in(asked, NAME)
+    if mine:
+        params |= {k: given[k] for k in given if k not in (*_SENT, "response_format", "reasoning_effort")}
+    known = settings_of(asked, NAME)
+    listed = [_written_tool(t, settings, own=mine) for t, settings in known]
+    custom = {t.name for t, settings in known if settings.get("type") == "custom"}
     own = without(own_params(asked, NAME), "previous_response_id", "conversation", "background")
-    body = {"model": model, "input": written(asked.messages), "store": False, **params, **own}
+    body = {"model": model, "input": written(asked.messages, own=mine, custom=custom), "store": False, **params, **own}
     return {**body, "tools": listed} if listed else body
 
 
@@ -84,7 +93,7 @@ def completion(values: list[Any]) -> Completion:
     return Completion(
         message=message("assistant", text or (None if calls else ""), tool_calls=tuple(calls)),
         usage=tokens(body.get("usage"), ("input_tokens", "output_tokens")),
-        finish_reason=body.get("status"),
+        finish_reason=_ended(body),
     )
 
 
@@ -128,19 +137,26 @@ def reply(answer: Completion, body: Body, *, seed: str) -> Reply:
 def rewritten(values: list[Any], answer: Completion, body: Body) -> Reply:
     """The recorded response with another text or other arguments; its reasoning items and its ids stay."""
     old = dict(response(values))
-    kept = [i for i in old["output"] if i.get("type") not in ("message", *_CALLS)]
-    said_before: Body = next((i for i in old["output"] if i.get("type") == "message"), {})
-    called = [i for i in old["output"] if i.get("type") in _CALLS]
     fresh = _output(answer.message, str(old.get("id", "")).removeprefix("resp_"))
-    output = [*kept]
-    for item in fresh:
-        if item["type"] == "message":
-            output.append({**item, **({"id": said_before["id"]} if said_before.get("id") else {})})
-            continue
-        before = called.pop(0) if called else {}
-        same = before.get("name") == item["name"] and before.get("type") == "function_call"
-        output.append({**before, "arguments": item["arguments"], "status": "completed"} if same else item)
+    said = next((i for i in fresh if i["type"] == "message"), None)
+    calls = [i for i in fresh if i["type"] != "message"]
+    output = woven(old["output"], _slot, text=said, calls=calls, made=_over)
     return _sent({**old, "status": "completed", "output": output}, body)
+
+
+def _slot(item: dict[str, Any]) -> Slot:
+    kind = item.get("type")
+    return "text" if kind == "message" else "call" if kind in _CALLS else "lead" if kind == "reasoning" else "kept"
+
+
+def _over(before: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """A new item on the recorded one in its place."""
+    if item["type"] == "message":
+        return {**item, **({"id": before["id"]} if before.get("id") else {})}
+    if before.get("name") != item["name"]:
+        return item
+    given = {"input" if before.get("type") == "custom_tool_call" else "arguments": item["arguments"]}
+    return {**before, **given, "status": "completed"}
 
 
 def items(body: Body) -> list[Body]:
@@ -198,29 +214,48 @@ def messages(listed: Iterable[Body]) -> list[Message]:
     return found
 
 
-def written(listed: Iterable[Message]) -> list[dict[str, Any]]:
-    """Messages as items of an input."""
+def _written_tool(t: Tool, settings: Body, *, own: bool) -> dict[str, Any]:
+    if settings.get("type") not in (None, "function"):
+        return hosted(t, settings)
+    strict = {} if own else {"strict": False}  # the API's own default is strict, and takes no other API's schema
+    return {**strict, **settings, "type": "function", **t.model_dump(mode="json")}
+
+
+def written(listed: Iterable[Message], *, own: bool = False, custom: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Messages as items of an input; with `own` those that came from one, with these custom tools."""
     found: list[dict[str, Any]] = []
+    free: set[str] = set()
     for m in listed:
         if m.role == "tool":
-            found.append({"type": "function_call_output", "call_id": m.tool_call_id or "", "output": text_of(m)})
+            parts = [_written_part(part, "input_text") for part in parts_of(m, own=own)]
+            output: Any = parts if own and isinstance(m.content, tuple) else text_of(m)
+            kind = "custom_tool_call_output" if m.tool_call_id in free else "function_call_output"
+            found.append({"type": kind, "call_id": m.tool_call_id or "", "output": output})
             continue
-        own = wire_of(m)
-        if own.get("api") == NAME:
-            found.append(own["item"])
+        wire = wire_of(m)
+        if wire.get("api") == NAME:
+            found.append(wire["item"])
         kind = "output_text" if m.role == "assistant" else "input_text"
-        parts = [_written_part(part, kind) for part in parts_of(m)]
+        parts = [_written_part(part, kind) for part in parts_of(m, own=own)]
         if parts:
             found.append({"type": "message", "role": m.role, "content": parts})
-        found += [
-            {"type": "function_call", "call_id": c.id, "name": c.name, "arguments": c.arguments} for c in m.tool_calls
-        ]
+        free |= {c.id for c in m.tool_calls if c.name in custom}
+        found += [_written_call(c, custom=c.name in custom) for c in m.tool_calls]
     return found
+
+
+def _written_call(c: ToolCall, *, custom: bool) -> dict[str, Any]:
+    if custom:
+        return {"type": "custom_tool_call", "call_id": c.id, "name": c.name, "input": c.arguments}
+    return {"type": "function_call", "call_id": c.id, "name": c.name, "arguments": c.arguments}
 
 
 def _written_part(part: Body, kind: str) -> dict[str, Any]:
     if part["type"] == "image_url":
-        return {"type": "input_image", "image_url": part["image_url"]["url"]}
+        detail = without(part["image_url"], "url")
+        return {"type": "input_image", "image_url": part["image_url"]["url"], **detail}
+    if part["type"] != "text":
+        return dict(part)
     return {"type": kind, "text": part["text"]}
 
 
@@ -253,6 +288,16 @@ def _said(output: Iterable[Any]) -> tuple[str, list[ToolCall]]:
         elif item.get("type") in _CALLS:
             calls.extend(_message(item).tool_calls)
     return "\n".join(text), calls
+
+
+def _ended(body: Body) -> str | None:
+    """How an answer ended: its status, or why it is not complete."""
+    said = [i.get("content") for i in body["output"] if isinstance(i, dict) and i.get("type") == "message"]
+    parts = [p for content in said if isinstance(content, list) for p in content if isinstance(p, dict)]
+    if any(p.get("type") == "refusal" for p in parts):
+        return "refusal"
+    why = (body.get("incomplete_details") or {}).get("reason")
+    return str(why) if why and body.get("status") == "incomplete" else body.get("status")
 
 
 def _sent(whole: Body, asked: Body) -> Reply:
@@ -299,7 +344,7 @@ def _events(whole: dict[str, Any], output: list[dict[str, Any]]) -> list[dict[st
             add("output_text.delta", **at, content_index=0, delta=text, logprobs=[])
             add("output_text.done", **at, content_index=0, text=text, logprobs=[])
             add("content_part.done", **at, content_index=0, part=part)
-        elif item["type"] not in _CALLS:
+        elif item["type"] != "function_call":
             add("output_item.added", output_index=n, item=item)
         else:
             add("output_item.added", output_index=n, item={**item, "status": "in_progress", "arguments": ""})

@@ -19,7 +19,7 @@ def lacking(reply: Reply) -> str | None:
     for value in values:
         if value.get("error") or value.get("type") in _ERRORS or "error" in _reasons(value):
             return f"an error inside of its stream: {_told(value)}"
-    ended = "[DONE]" in reply.body or any(_ends(value) for value in values)
+    ended = reply.closed or any(_ends(value) for value in values)
     return None if ended else "a stream that was cut short"
 
 

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from servers import Reply, Server
 
 from butfor.cache.call import Call, Message
-from butfor.cache.connect import Endpoint, connect
+from butfor.cache.connect import Endpoint, connect, shown_model
 from butfor.cache.errors import ProviderError
+from butfor.cache.provider import Cached, Routed
+from butfor.cache.store import MemoryStore
+from butfor.replay.cast import Cast
 
 CALL = Call(model="any:thing", messages=(Message(role="user", content="hello"),))
 
@@ -96,3 +100,34 @@ def test_a_key_is_not_quoted_even_where_the_quotation_is_cut() -> None:
     quoted = endpoint.quoted(f"{'x' * 290} sk-0123456789 {'y' * 290}")
     assert "sk-" not in quoted
     assert len(quoted) == 300
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        ("openai:gpt-5", "openai:gpt-5"),
+        ("openai:m@http://h:1/v1", "openai:m@http://h:1/v1"),
+        ("openai:m@https://bob:hunter22@h:1/v1?tok=q#x", "openai:m@https://h:1/v1"),
+        ("anthropic:@cf/m@2@http://bob:p@ss@h/v1", "anthropic:@cf/m@2@http://h/v1"),
+        ("mistral:m@http://h?tok=a/b@c", "mistral:m@http://h"),
+        ("ollama:m:8b@bob:pw@h:11434/x?y=1", "ollama:m:8b@h:11434/x"),
+        ("plugin:any@thing?x=1", "plugin:any@thing?x=1"),
+    ],
+)
+def test_a_model_is_shown_without_the_secrets_of_its_address(model: str, shown: str) -> None:
+    assert shown_model(model) == shown
+    assert shown_model(shown) == shown
+
+
+def test_what_is_not_shown_is_still_asked_with_and_never_kept() -> None:
+    answered = {"choices": [{"message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
+    with Server(Reply(answered)) as server:
+        secret = "openai:m@" + server.url.replace("://", "://bob:hunter22@") + "/v1?tok=qq77"
+        store = MemoryStore()
+        cast = Cast(Cached(Routed(connect), store), default=secret)
+        assert cast.complete(CALL).text == "4"
+        (asked,) = server.requests
+        assert asked.path.endswith("?tok=qq77")
+        assert asked.headers["authorization"]
+        kept = list(store.calls())
+        assert [call.model for call in kept] == [f"openai:m@{server.url}/v1"]

@@ -177,6 +177,17 @@ def test_what_a_provider_signed_stays_in_a_rewritten_answer(name: str, stream: b
         ("/rooms/chat", {"text": "hi"}),
         ("/model/x/converse", {"topic": "x"}),
         ("/v1/chat/completions", ["no object"]),
+        ("/v1/chat/completions", {"model": "m", "messages": []}),
+        ("/v1/messages", {"model": "m", "max_tokens": 5, "messages": [{"text": "sms", "to": "+1"}]}),
+        ("/v1/messages", {"model": "m", "max_tokens": 5, "messages": []}),
+        ("/v2/chat", {"model": "m", "messages": [{"role": "user", "content": "q"}, "hi"]}),
+        ("/model/x/converse", {"messages": ["hi"]}),
+        ("/api/chat", {"model": "car", "messages": ["hi"]}),
+        ("/api/chat", {"model": "car", "messages": []}),
+        ("/api/generate", {"model": "qr", "prompt": 3}),
+        ("/v1/completions", {"model": "qr", "prompt": 3}),
+        ("/v1/completions", {"model": "qr", "prompt": {"id": 3}}),
+        ("/v1/completions", {"model": "qr", "prompt": [True, None]}),
     ],
 )
 def test_requests_of_other_services_are_let_alone(path: str, body: object) -> None:
@@ -187,9 +198,17 @@ def test_requests_of_other_services_are_let_alone(path: str, body: object) -> No
     ("path", "body", "name"),
     [
         ("/v1beta/models/gemini-x:streamGenerateContent", {"contents": []}, "gemini"),
-        ("/model/us.anthropic.claude%3A0/converse-stream", {"messages": []}, "bedrock"),
-        ("/model/anthropic.claude/invoke", {"messages": [], "max_tokens": 1, "anthropic_version": "x"}, "bedrock"),
-        ("/v2/chat", {"model": "command", "messages": []}, "cohere"),
+        ("/model/us.anthropic.claude%3A0/converse-stream", {"messages": [{"role": "user", "content": []}]}, "bedrock"),
+        (
+            "/model/anthropic.claude/invoke",
+            {"messages": [{"role": "user", "content": "q"}], "max_tokens": 1, "anthropic_version": "x"},
+            "bedrock",
+        ),
+        ("/v2/chat", {"model": "command", "messages": [{"role": "user", "content": "q"}]}, "cohere"),
+        ("/v1/completions", {"model": "m", "prompt": [1, 2, 3]}, "completions"),
+        ("/v1/completions", {"model": "m", "prompt": [[1, 2], [3]]}, "completions"),
+        ("/v1/completions", {"model": "m", "prompt": ["a", "b"]}, "completions"),
+        ("/api/generate", {"model": "m", "prompt": ""}, "ollama"),
         ("/v1/completions", {"model": "m", "prompt": "Once"}, "completions"),
     ],
 )
