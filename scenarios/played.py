@@ -54,7 +54,7 @@ def play(model: CausalModel, call: Call) -> str:
 
 
 def audited(model: CausalModel, *, search: Search = exhaustive, rewords: bool = False) -> tuple[Verdict, int]:
-    """The product's audit, with a corrector that mends what erred on its own, and how often the team was asked.
+    """The product's audit, with a corrector that mends what erred on its own, and how many calls all of it took.
 
     With `rewords`, the corrector puts every other step in other words, in place of finding nothing to correct.
     """
@@ -72,7 +72,9 @@ def audited(model: CausalModel, *, search: Search = exhaustive, rewords: bool = 
     def propose(run: Trace, step: int) -> tuple[Intervention, ...]:
         asked[0] += 1
         said, worded = run.steps[step].output, f"That is, {run.steps[step].output}"
-        mended = _says(step, True) if step in model.planted and not _good(said) else worded if rewords else None
+        fed = model.fed(step, [_good(run.steps[i].output) for i in model.inputs[step]])
+        erred = not _good(said) and (step in model.planted or fed)
+        mended = _says(step, True) if erred else worded if rewords else None
         return () if mended is None else (Intervention(kind="correct", step=step, output=mended),)
 
     def live(sample: int, models: Mapping[str, str]) -> Provider:
