@@ -10,8 +10,8 @@ from butfor.replay.graph import descendants
 from .evidence.boundary import SURE, Boundary, Look, most_looks
 from .experiment import FATAL, Experiment
 from .findings.sets import repairs, smaller, whole
+from .findings.signs import counts, shows_effect
 from .intervention import Intervention
-from .rule import Counts, evidence
 from .trial import Finding, Trial
 
 FEW = 3
@@ -21,10 +21,6 @@ _SCAN, _SETS = 0.25, 0.25
 _FIRST, _SECOND = 0.4, 0.1
 """The shares of the chance of a false blame: of the scan and of the sets, of the screen's first and second candidate.
 Without a screen, the scan has what the screen's candidates would have had."""
-
-
-_SIGN = 3.0
-"""Evidence against an effect of at most 0 that counts as a sign of one."""
 
 
 class Search(Protocol):
@@ -234,12 +230,9 @@ def _other_course(experiment: Experiment, trial: Trial) -> bool:
 def _not_large(experiment: Experiment, step: int) -> bool:
     """Whether the trials of a step that stayed undecided exclude a large effect and give no sign of any."""
     trials = [t for t in experiment.trials if t.steps == (step,) and t.interventions[0].kind == "correct"]
-    arms = [
-        (Counts(t.treated.successes, t.treated.draws), Counts(t.control.successes, t.control.draws)) for t in trials
-    ]
-    if not arms or any(experiment.rule.decide(*pair, together=True) != "exclude" for pair in arms):
+    if not trials or any(experiment.rule.decide(*counts(t), together=True) != "exclude" for t in trials):
         return False
-    if any(evidence(*pair, 0.0) >= _SIGN for pair in arms):
+    if any(map(shows_effect, trials)):
         return False
     experiment.skip(step, "ruled out together", f"its effect is surely below {experiment.rule.large:.2f}")
     return True

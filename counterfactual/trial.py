@@ -19,6 +19,7 @@ class Played(Frozen):
     """Its place in the draw, from 0; a step of the recording may stand elsewhere, or be missing."""
     agent: str
     origin: Origin
+    """`live` for every answer that was drawn, also where it had been stored: a resumed audit shows the same."""
     output: str | None = None
     """What it said; `None` where that is word for word what was recorded at this place."""
 

@@ -69,16 +69,27 @@ class Cast:
         tool = call.model.startswith("tool:")
         if call.asker is not None:
             return self._run(call, call.asker) if tool else self._asked(call)
-        return self._tool(call) if tool else self._ask(call, self._model(call.agent))
+        return self._tool(call) if tool else self._provider.complete(self.sent(call))
+
+    def sent(self, call: Call) -> Call:
+        """The question to an agent as whoever plays it gets it.
+
+        Raises:
+            ModelUnavailable: no model plays it.
+        """
+        if call.asker is None:
+            return self._for(call, self._model(call.agent))
+        model = self._models.get(call.agent or "") or self._default
+        if model is None or call.model.startswith("embedder:"):
+            return _own(call)
+        shared = {key: value for key, value in call.params.items() if key in PORTABLE and key != "n"}
+        return call.model_copy(update={"model": model, "params": {**shared, **self._params}})
 
     def _asked(self, call: Call) -> Completion:
         """A running program's question to a model."""
-        model = self._models.get(call.agent or "") or self._default
-        if model is None or call.model.startswith("embedder:"):
-            return self._provider.complete(_own(call))
-        shared = {key: value for key, value in call.params.items() if key in PORTABLE and key != "n"}
-        asked = call.model_copy(update={"model": model, "params": {**shared, **self._params}})
-        return self._provider.complete(asked).model_copy(update={"raw": None})
+        asked = self.sent(call)
+        completion = self._provider.complete(asked)
+        return completion if asked.model.startswith(OWN) else completion.model_copy(update={"raw": None})
 
     def _run(self, call: Call, asker: Asker) -> Completion:
         """A running program's tool."""
@@ -104,13 +115,13 @@ class Cast:
             )
         played = Message(role="system", content=_PLAY.format(name=name))
         asked = tuple(Message(role="user", content=message.text) for message in call.messages)
-        answered = self._ask(call.model_copy(update={"messages": (played, *asked)}), self._model(name))
+        question = self._for(call.model_copy(update={"messages": (played, *asked)}), self._model(name))
+        answered = self._provider.complete(question)
         return answered.model_copy(update={"origin": "simulated"})
 
-    def _ask(self, call: Call, model: str) -> Completion:
+    def _for(self, call: Call, model: str) -> Call:
         known = {name: value for name, value in call.params.items() if name not in _WIRE_ONLY}
-        params = {**known, **self._params}
-        return self._provider.complete(call.model_copy(update={"model": model, "params": params}))
+        return call.model_copy(update={"model": model, "params": {**known, **self._params}})
 
     def _model(self, agent: str | None) -> str:
         model = self._models.get(agent or "") or self._default

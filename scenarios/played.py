@@ -11,7 +11,7 @@ from butfor.cache.store import MemoryStore
 from butfor.counterfactual.experiment import Experiment
 from butfor.counterfactual.intervention import Intervention
 from butfor.counterfactual.rule import Rule
-from butfor.counterfactual.search import exhaustive
+from butfor.counterfactual.search import Search, exhaustive
 from butfor.counterfactual.verdict import Verdict, attribute
 from butfor.replay.cast import Cast
 from butfor.replay.simulator import Simulator
@@ -50,19 +50,32 @@ def play(model: CausalModel, call: Call) -> str:
     read = {int(i): word == "good" for message in call.messages for i, word in _SAID.findall(message.text)}
     chance = random.Random(f"{call.params.get('seed')}/{step}").random()
     fed = model.fed(step, [read[i] for i in model.inputs[step]])
-    return _says(step, chance < model.chance_of_good(step, fed))
+    return f"{_says(step, chance < model.chance_of_good(step, fed))}, note {call.params.get('seed')}"
 
 
-def audited(model: CausalModel) -> Verdict:
-    """The product's exhaustive audit, with a corrector that mends what erred on its own."""
-    provider, store = Scripted(lambda call: play(model, call)), MemoryStore()
+def audited(model: CausalModel, *, search: Search = exhaustive, rewords: bool = False) -> tuple[Verdict, int]:
+    """The product's audit, with a corrector that mends what erred on its own, and how many calls all of it took.
+
+    With `rewords`, the corrector puts every other step in other words, in place of finding nothing to correct.
+    """
+    asked = [0]
+
+    def counted(call: Call) -> str:
+        asked[0] += 1
+        return play(model, call)
+
+    provider, store = Scripted(counted), MemoryStore()
 
     def judge(run: Trace) -> Outcome:
-        return Outcome(success=run.steps[-1].output == _says(len(model.inputs) - 1, True))
+        return Outcome(success=_says(len(model.inputs) - 1, True) in run.steps[-1].output)
 
-    def propose(_: Trace, step: int) -> tuple[Intervention, ...]:
-        fixed = Intervention(kind="correct", step=step, output=_says(step, True))
-        return (fixed,) if step in model.planted else ()
+    def propose(run: Trace, step: int) -> tuple[Intervention, ...]:
+        asked[0] += 1
+        said, worded = run.steps[step].output, f"That is, {run.steps[step].output}"
+        fed = model.fed(step, [_good(run.steps[i].output) for i in model.inputs[step]])
+        erred = not _good(said) and (step in model.planted or fed)
+        mended = _says(step, True) if erred else worded if rewords else None
+        return () if mended is None else (Intervention(kind="correct", step=step, output=mended),)
 
     def live(sample: int, models: Mapping[str, str]) -> Provider:
         return Cast(Cached(provider, store, sample=sample), default="generated:team", models=models)
@@ -70,7 +83,7 @@ def audited(model: CausalModel) -> Verdict:
     experiment = Experiment(
         played_trace(model), executor=Simulator(), judge=judge, live=live, proposer=propose, rule=Rule()
     )
-    return attribute(experiment, exhaustive, controls=False)
+    return attribute(experiment, search, controls=False), asked[0]
 
 
 def pairs_found(audits: int, *, either: bool, seed: int) -> float:
@@ -82,7 +95,7 @@ def pairs_found(audits: int, *, either: bool, seed: int) -> float:
     for _ in range(audits):
         model = _pair(chance, either=either)
         role = "sufficient" if either else "only together"
-        right += audited(model).roles == dict.fromkeys(model.planted, role)
+        right += audited(model)[0].roles == dict.fromkeys(model.planted, role)
     return right / audits
 
 
@@ -100,6 +113,10 @@ def _pair(chance: random.Random, *, either: bool) -> CausalModel:
     planted = (chance.randint(1, ends[0]), chance.randint(ends[0] + 1, ends[1]))
     recovery = chance.choice((0.0, 0.05))
     return CausalModel(tuple(inputs), planted, recovery, noise=0.01, noticing=0.0, either=either)
+
+
+def _good(said: str) -> bool:
+    return any(word == "good" for _, word in _SAID.findall(said))
 
 
 def _says(step: int, good: bool) -> str:

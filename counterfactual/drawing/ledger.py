@@ -3,13 +3,22 @@
 import json
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from butfor.cache.call import Call, Completion
 from butfor.cache.provider import Provider
 
 Player = str
 """Who answers, as far as an experiment can tell: the model's name, its parameters, and who plays it."""
+
+
+@runtime_checkable
+class Casts(Protocol):
+    """A provider that knows who plays an agent, and with which parameters."""
+
+    def sent(self, call: Call, /) -> Call:
+        """The question as whoever plays the agent gets it."""
+        ...
 
 
 class Asked(NamedTuple):
@@ -87,8 +96,9 @@ class Noted:
         completion = self._live.complete(call)
         if call.model.startswith("tool:") and completion.origin != "simulated":
             return completion
-        player = _player(call, self._playing)
-        self._ledger.note(player, call, completion)
+        sent = self._live.sent(call) if isinstance(self._live, Casts) and not call.model.startswith("tool:") else call
+        player = _player(sent, self._playing)
+        self._ledger.note(player, sent, completion)
         usage = completion.usage
         with self._lock:
             self.calls += 1

@@ -1,8 +1,10 @@
-"""A judge that is a model, asked again: one judgement of one answer is one draw, however often the answer came."""
+"""A judge that may err, asked again: one judgement of one answer is one draw, however often the answer came."""
 
 from collections.abc import Sequence
 
 from butfor.counterfactual.judge import Judge, JudgesAgain
+from butfor.counterfactual.trial import Draw
+from butfor.replay.trace import Trace
 
 from .arms import Growing
 from .runs import Runs
@@ -10,43 +12,46 @@ from .runs import Runs
 _AGAIN = 4
 """Further judgements of one answer, at most; the majority of all five counts."""
 
+_Word = tuple[str, bool]
+"""An answer, and what was said of it first."""
+
 
 def rejudged(judge: Judge, runs: Runs, arms: tuple[Growing, Growing]) -> tuple[Growing, Growing]:
     """Both arms with their answers judged again, independently: every success of the treated arm, and every answer
     that stands for several draws.
 
+    A judge that cannot be asked in another way is asked the same again, which tells one that guesses.
+
     Raises:
         ButforError: the judge could not be asked.
     """
-    if not isinstance(judge, JudgesAgain):
-        return arms
-    verdicts: dict[str, tuple[bool, ...]] = {}
+    words: dict[_Word, tuple[bool, ...]] = {}
     for arm, every in ((arms[0], True), (arms[1], False)):
-        answers = [draw.answer or "" for draw in arm.draws]
+        answers = [draw.answer for draw in arm.draws]
         for draw in arm.draws:
-            answer = draw.answer or ""
-            if answer not in verdicts and (answers.count(answer) > 1 or (every and draw.success)):
-                verdicts[answer] = _asked(judge, runs, answer, draw.success)
+            word = _word(draw)
+            if word not in words and (answers.count(draw.answer) > 1 or (every and draw.success)):
+                words[word] = _asked(judge, runs.judged(*word), draw.success)
     for arm in arms:
-        arm.draws = [
-            draw.model_copy(
-                update={
-                    "judgements": verdicts[draw.answer or ""],
-                    "success": _majority(draw.success, verdicts[draw.answer or ""]),
-                }
-            )
-            if (draw.answer or "") in verdicts
-            else draw
-            for draw in arm.draws
-        ]
+        arm.draws = [_settled_draw(draw, words.get(_word(draw), ())) for draw in arm.draws]
     return arms
 
 
-def _asked(judge: JudgesAgain, runs: Runs, answer: str, first: bool) -> tuple[bool, ...]:
-    trace = runs.judged(answer)
+def _word(draw: Draw) -> _Word:
+    return draw.answer or "", draw.success
+
+
+def _settled_draw(draw: Draw, said: Sequence[bool]) -> Draw:
+    if not said:
+        return draw
+    return draw.model_copy(update={"judgements": tuple(said), "success": _majority(draw.success, said)})
+
+
+def _asked(judge: Judge, trace: Trace | None, first: bool) -> tuple[bool, ...]:
     said: list[bool] = []
     while trace is not None and len(said) < _AGAIN and not _settled(first, said):
-        said.append(judge.again(trace, len(said) + 1).success)
+        again = judge.again(trace, len(said) + 1) if isinstance(judge, JudgesAgain) else judge(trace)
+        said.append(again.success)
     return tuple(said)
 
 

@@ -47,7 +47,7 @@ class Runs:
         self._recording: Recording = executor.recording(trace)
         self._known: dict[tuple[str, int], Run] = {}
         self._examples: dict[str, tuple[int, Trace, Outcome]] = {}
-        self._judged: dict[str, Trace] = {}
+        self._judged: dict[tuple[str, bool], Trace] = {}
         self._lock = threading.Lock()
 
     def run(self, edits: Edits, sample: int, models: Mapping[str, str] | None = None, *, player: str = "") -> Run:
@@ -64,8 +64,8 @@ class Runs:
         with self._lock:
             self._known[key, sample] = run
             kept = self._examples.get(key)
-            if isinstance(self._judge, JudgesAgain):
-                self._judged.setdefault(run.draw.answer or "", trace)
+            if run.outcome.success or isinstance(self._judge, JudgesAgain):
+                self._judged.setdefault((run.draw.answer or "", run.outcome.success), trace)
             if run.outcome.success and (kept is None or sample < kept[0]):
                 self._examples[key] = (sample, trace, run.outcome)
         return run
@@ -102,9 +102,9 @@ class Runs:
         kept = self._examples.get(spelled(edits, models, ""))
         return kept and kept[1:]
 
-    def judged(self, answer: str) -> Trace | None:
-        """A run that ended with this answer, where the judge can be asked about it again."""
-        return self._judged.get(answer)
+    def judged(self, answer: str, success: bool) -> Trace | None:
+        """A run that ended with this answer and was judged so, where the judge can be asked about it again."""
+        return self._judged.get((answer, success))
 
     def _replayed(self, edits: Edits, sample: int, models: Mapping[str, str], player: str) -> tuple[Trace, Noted]:
         noted = Noted(self._live(sample, models), self.ledger, check=self._check, playing=player + str(sorted(models)))
@@ -150,7 +150,7 @@ def _played(recorded: Trace, run: Trace) -> tuple[int, tuple[Played, ...]]:
         Played(
             index=step.index,
             agent=step.agent,
-            origin=step.origin,
+            origin="live" if step.origin == "cached" else step.origin,
             output=None if _same(recorded, step) else step.output,
         )
         for step in run.steps[kept:]

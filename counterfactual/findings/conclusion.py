@@ -6,6 +6,8 @@ from typing import Any
 from butfor.counterfactual.experiment import Experiment
 from butfor.counterfactual.trial import Trial
 
+from .signs import shows_effect
+
 
 def flipping_steps(experiment: Experiment) -> list[int]:
     """The steps whose correction alone, doing its own job only, flips the outcome; in order."""
@@ -53,7 +55,8 @@ def _open(experiment: Experiment) -> list[int]:
     cleared = {u.step for u in experiment.untested if u.innocent}
     untested = {u.step for u in experiment.untested if not u.innocent and u.reason != "later than the verdict"}
     undecided = {t.steps[0] for t in _singles(experiment, "undecided")}
-    return sorted((untested | undecided) - cleared)
+    signs = {t.steps[0] for t in _singles(experiment, "undecided") if shows_effect(t)}
+    return sorted(signs | ((untested | undecided) - cleared))
 
 
 def _open_together(experiment: Experiment) -> list[int]:
