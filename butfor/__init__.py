@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from butfor.counterfactual.advice import Advice
     from butfor.counterfactual.audit import swap
+    from butfor.counterfactual.fleet.fleet import Fleet
     from butfor.counterfactual.intervention import Intervention, correct, given, instruct, remove, resample
     from butfor.counterfactual.plan import Plan
     from butfor.counterfactual.ranking.suspicion import Suspicion
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from butfor.counterfactual.verdict import Verdict
     from butfor.counterfactual.verify import Verified
     from butfor.counterfactual.whatif import WhatIf
-    from butfor.library import advise, blame, check, load, pack, plan, rank, record, sham, verify, whatif
+    from butfor.library import advise, audit, blame, check, load, pack, plan, rank, record, sham, verify, whatif
     from butfor.replay.inside.identity.user import agent, tool
     from butfor.replay.program.check import Checked
     from butfor.replay.program.recording import recording
@@ -58,6 +59,7 @@ _HOMES = {
     ),
     "butfor.counterfactual.advice": ("Advice",),
     "butfor.counterfactual.audit": ("swap",),
+    "butfor.counterfactual.fleet.fleet": ("Fleet",),
     "butfor.counterfactual.intervention": ("Intervention", "correct", "given", "instruct", "remove", "resample"),
     "butfor.counterfactual.plan": ("Plan",),
     "butfor.counterfactual.ranking.suspicion": ("Suspicion",),
@@ -67,7 +69,7 @@ _HOMES = {
     "butfor.counterfactual.verify": ("Verified",),
     "butfor.counterfactual.whatif": ("WhatIf",),
     "butfor.library": (
-        "advise", "blame", "check", "load", "pack", "plan", "rank", "record", "sham", "verify", "whatif",
+        "advise", "audit", "blame", "check", "load", "pack", "plan", "rank", "record", "sham", "verify", "whatif",
     ),
     "butfor.replay.program.check": ("Checked",),
     "butfor.replay.inside.identity.user": ("agent", "tool"),
@@ -91,6 +93,7 @@ __all__ = [
     "Completion",
     "Divergence",
     "ExperimentError",
+    "Fleet",
     "Intervention",
     "JudgeFailed",
     "LeakedAnswer",
@@ -120,6 +123,7 @@ __all__ = [
     "__version__",
     "advise",
     "agent",
+    "audit",
     "blame",
     "check",
     "correct",

@@ -16,6 +16,9 @@ from butfor.counterfactual.advice import Advice
 from butfor.counterfactual.audit import Model, Parts, leavings, name_of, named_model
 from butfor.counterfactual.case import Case, Opened, opened, remember
 from butfor.counterfactual.case import pack as packed
+from butfor.counterfactual.fleet.auditing import audited
+from butfor.counterfactual.fleet.fleet import Fleet
+from butfor.counterfactual.fleet.runs import Where, named_runs
 from butfor.counterfactual.intervention import Intervention
 from butfor.counterfactual.judge import Judge
 from butfor.counterfactual.plan import Plan, planned
@@ -140,6 +143,36 @@ def sham(
     """
     return _audited(run, True, store, offline, program, choices, model=model, corrector=corrector, judge=judge,
                     search=search, proposer=proposer, executor=executor)  # fmt: skip
+
+
+def audit(
+    runs: Where,
+    *,
+    model: Model | None = None,
+    corrector: Model | None = None,
+    judge: str | Judge | Callable[[Trace], Outcome | bool] | None = None,
+    program: Sequence[str] = (),
+    store: Store | None = None,
+    offline: bool = False,
+    search: str | Search | None = None,
+    proposer: str | Proposer | None = None,
+    executor: str | Executor | None = None,
+    **choices: Unpack[Choices],
+) -> Fleet:
+    """The audits of many runs, with one store and one budget: who is to blame how often, and what to fix first.
+
+    `runs` is a folder, a pattern of files, a file that holds several, or runs; what was audited before with the same
+    settings is not paid again.
+
+    Raises:
+        ButforError: there are no such runs, or nobody answers.
+    """
+    from butfor.counterfactual.audit import open_store
+
+    settings, parts = _settled(None, choices, model=model, corrector=corrector, judge=judge,
+                               search=search, proposer=proposer, executor=executor)  # fmt: skip
+    found = tuple(named_runs(runs))
+    return audited(found, settings, open_store(store), offline=offline, program=program, parts=parts)
 
 
 def plan(run: Run, *, model: Model | None = None, corrector: Model | None = None, **choices: Unpack[Choices]) -> Plan:
@@ -302,7 +335,7 @@ def _audited(
     return verdict
 
 
-def _settled(found: Opened, choices: Mapping[str, object], **given: object) -> tuple[Settings, Parts]:
+def _settled(found: Opened | None, choices: Mapping[str, object], **given: object) -> tuple[Settings, Parts]:
     """Names become settings, objects become parts."""
     names: dict[str, object] = {}
     objects: dict[str, object] = {}
@@ -319,5 +352,5 @@ def _settled(found: Opened, choices: Mapping[str, object], **given: object) -> t
             names[kind] = value
         elif value is not None:
             objects[kind], names[kind] = value, name_of(value)
-    packed = trusting(found.settings, {**choices, **names, **objects})
+    packed = trusting(found and found.settings, {**choices, **names, **objects})
     return chosen(packed, **choices, **names), Parts(**objects, providers=providers)  # type: ignore[arg-type]

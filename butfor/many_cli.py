@@ -1,0 +1,77 @@
+"""The commands for many runs: `audit`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options as o
+from .console import out, print_json
+
+if TYPE_CHECKING:
+    from butfor.counterfactual.fleet.fleet import Fleet
+
+Runs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUNS …", help="Folders, patterns such as 'logs/*.json', or files, also with many runs."),
+]
+Program = Annotated[
+    str | None,
+    typer.Option(help="The command that made the runs, in one string, to be run again.", rich_help_panel=o.PROGRAM),
+]
+
+
+@o.with_settings(o.AUDIT_SETTINGS)
+def audit(
+    runs: Runs,
+    program: Program = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Write audit.json, audit.csv and index.html here.", rich_help_panel=o.OUTPUT
+        ),
+    ] = None,
+    offline: o.Offline = False,
+    cache: o.Cache = None,
+    as_json: o.Json = False,
+    **given: Any,
+) -> None:
+    """Audit many runs with one cache and one budget: who is to blame how often, and what to fix first."""
+    import shlex
+
+    from butfor.counterfactual.audit import open_store
+    from butfor.counterfactual.fleet.auditing import audited
+    from butfor.counterfactual.fleet.runs import named_runs
+
+    from .render.fleet import as_terminal
+
+    settings = o.chosen(None, **given)
+    found = audited(
+        tuple(named_runs(runs)),
+        settings,
+        open_store(cache),
+        offline=offline,
+        program=shlex.split(program or ""),
+    )
+    if output is not None:
+        _write(found, output)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        out().print(as_terminal(found))
+    raise typer.Exit(0 if found.complete else 3)
+
+
+def _write(found: "Fleet", folder: Path) -> None:
+    from butfor.replay.output import write
+
+    from .render.fleet import as_csv, as_page
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "audit.json", found.model_dump_json(indent=1) + "\n")
+    write(folder / "audit.csv", as_csv(found))
+    write(folder / "index.html", as_page(found))
+
+
+COMMANDS = {"many": (audit,)}
+"""The commands, by the group of `--help` in which they stand."""
