@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from butfor.counterfactual.advice import Advice
     from butfor.counterfactual.audit import swap
+    from butfor.counterfactual.fleet.comparing import Comparison
     from butfor.counterfactual.fleet.fleet import Fleet
     from butfor.counterfactual.intervention import Intervention, correct, given, instruct, remove, resample
     from butfor.counterfactual.plan import Plan
@@ -41,7 +42,21 @@ if TYPE_CHECKING:
     from butfor.counterfactual.verdict import Verdict
     from butfor.counterfactual.verify import Verified
     from butfor.counterfactual.whatif import WhatIf
-    from butfor.library import advise, audit, blame, check, load, pack, plan, rank, record, sham, verify, whatif
+    from butfor.library import (
+        advise,
+        audit,
+        blame,
+        check,
+        compare,
+        load,
+        pack,
+        plan,
+        rank,
+        record,
+        sham,
+        verify,
+        whatif,
+    )
     from butfor.replay.inside.identity.user import agent, tool
     from butfor.replay.program.check import Checked
     from butfor.replay.program.recording import recording
@@ -59,6 +74,7 @@ _HOMES = {
     ),
     "butfor.counterfactual.advice": ("Advice",),
     "butfor.counterfactual.audit": ("swap",),
+    "butfor.counterfactual.fleet.comparing": ("Comparison",),
     "butfor.counterfactual.fleet.fleet": ("Fleet",),
     "butfor.counterfactual.intervention": ("Intervention", "correct", "given", "instruct", "remove", "resample"),
     "butfor.counterfactual.plan": ("Plan",),
@@ -69,7 +85,8 @@ _HOMES = {
     "butfor.counterfactual.verify": ("Verified",),
     "butfor.counterfactual.whatif": ("WhatIf",),
     "butfor.library": (
-        "advise", "audit", "blame", "check", "load", "pack", "plan", "rank", "record", "sham", "verify", "whatif",
+        "advise", "audit", "blame", "check", "compare", "load", "pack", "plan", "rank", "record",
+        "sham", "verify", "whatif",
     ),
     "butfor.replay.program.check": ("Checked",),
     "butfor.replay.inside.identity.user": ("agent", "tool"),
@@ -90,6 +107,7 @@ __all__ = [
     "CallError",
     "Checked",
     "Choices",
+    "Comparison",
     "Completion",
     "Divergence",
     "ExperimentError",
@@ -126,6 +144,7 @@ __all__ = [
     "audit",
     "blame",
     "check",
+    "compare",
     "correct",
     "given",
     "instruct",

@@ -17,6 +17,7 @@ from butfor.counterfactual.audit import Model, Parts, leavings, name_of, named_m
 from butfor.counterfactual.case import Case, Opened, opened, remember
 from butfor.counterfactual.case import pack as packed
 from butfor.counterfactual.fleet.auditing import audited
+from butfor.counterfactual.fleet.comparing import Comparison, compared
 from butfor.counterfactual.fleet.fleet import Fleet
 from butfor.counterfactual.fleet.runs import Where, named_runs
 from butfor.counterfactual.intervention import Intervention
@@ -173,6 +174,33 @@ def audit(
                                search=search, proposer=proposer, executor=executor)  # fmt: skip
     found = tuple(named_runs(runs))
     return audited(found, settings, open_store(store), offline=offline, program=program, parts=parts)
+
+
+def compare(
+    runs: Where,
+    *candidates: Intervention,
+    at_least: float = 0.1,
+    at_most: float = 0.1,
+    model: Model | None = None,
+    judge: str | Judge | Callable[[Trace], Outcome | bool] | None = None,
+    store: Store | None = None,
+    offline: bool = False,
+    **choices: Unpack[Choices],
+) -> Comparison:
+    """Candidates such as `instruct(agent, text)` or `swap(agent, model)`, tried on stored failures and successes.
+
+    PASS: failures surely succeed more often by `at_least`, and successes surely less often by `at_most` at the most;
+    both are differences of shares, from the agent's first step on, against the team as it is.
+
+    Raises:
+        ButforError: there are no such runs, no candidate, or nobody answers.
+    """
+    from butfor.counterfactual.audit import open_store
+
+    settings, parts = _settled(None, choices, model=model, judge=judge, changes=candidates)
+    found = tuple(named_runs(runs))
+    return compared(found, candidates, settings, open_store(store), at_least=at_least, at_most=at_most,
+                    offline=offline, parts=parts)  # fmt: skip
 
 
 def plan(run: Run, *, model: Model | None = None, corrector: Model | None = None, **choices: Unpack[Choices]) -> Plan:

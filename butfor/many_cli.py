@@ -1,4 +1,4 @@
-"""The commands for many runs: `audit`."""
+"""The commands for many runs: `audit` and `try`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ Program = Annotated[
     str | None,
     typer.Option(help="The command that made the runs, in one string, to be run again.", rich_help_panel=o.PROGRAM),
 ]
+_TRYING = ("confidence", *o.RUN_SETTINGS)
 
 
 @o.with_settings(o.AUDIT_SETTINGS)
@@ -62,6 +63,49 @@ def audit(
     raise typer.Exit(0 if found.complete else 3)
 
 
+@o.with_settings({k: v for k, v in {**o.RUN_SETTINGS, **o.AUDIT_SETTINGS}.items() if k in _TRYING})
+def try_(
+    runs: Runs,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(help="AGENT=TEXT or AGENT=@FILE, told to the agent besides; each is a candidate."),
+    ] = None,
+    swap: Annotated[list[str] | None, typer.Option(help="AGENT=provider:model; each is a candidate.")] = None,
+    at_least: Annotated[float, typer.Option(help="By how much more often failures have to succeed.")] = 0.1,
+    at_most: Annotated[float, typer.Option(help="By how much less often successes may succeed.")] = 0.1,
+    offline: o.Offline = False,
+    cache: o.Cache = None,
+    as_json: o.Json = False,
+    **given: Any,
+) -> None:
+    """Try a fix on stored failures and successes, in both arms: PASS, FAIL or INCONCLUSIVE."""
+    from butfor.counterfactual.audit import open_store
+    from butfor.counterfactual.audit import swap as swapped
+    from butfor.counterfactual.fleet.comparing import compared
+    from butfor.counterfactual.fleet.runs import named_runs
+    from butfor.counterfactual.intervention import instruct
+
+    told = [instruct(agent, text) for text in candidate or () for agent, text in o.pairs("candidate", [text]).items()]
+    played = [swapped(agent, model) for text in swap or () for agent, model in o.pairs("swap", [text]).items()]
+    found = compared(
+        tuple(named_runs(runs)),
+        [*told, *played],
+        o.chosen(None, **given),
+        open_store(cache),
+        at_least=at_least,
+        at_most=at_most,
+        offline=offline,
+    )
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        for tried in found.candidates:
+            print(f"{tried.candidate}: {tried.sentence}")
+            print("".join(f"  not tried: {left.run}: {left.reason}\n" for left in tried.left), end="")
+        print(f"{found.cost.live_calls:,} live calls")
+    raise typer.Exit({"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}[found.answer])
+
+
 def _write(found: "Fleet", folder: Path) -> None:
     from butfor.replay.output import write
 
@@ -73,5 +117,5 @@ def _write(found: "Fleet", folder: Path) -> None:
     write(folder / "index.html", as_page(found))
 
 
-COMMANDS = {"many": (audit,)}
+COMMANDS = {"many": (audit, try_)}
 """The commands, by the group of `--help` in which they stand."""

@@ -55,3 +55,25 @@ def test_no_such_runs_is_one_line(tmp_path: Path) -> None:
     ran = butfor("audit", tmp_path / "nothing", *MODEL)
     assert ran.status == 2
     assert len(ran.err.splitlines()) == 1
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    return folder(tmp_path / "both", *["Counter"] * 8, *[None] * 8)
+
+
+@pytest.mark.parametrize(("text", "status", "word"), [("count twice", 0, "PASS"), ("be quick", 1, "FAIL")])
+def test_try_ends_by_its_answer(both: Path, tmp_path: Path, text: str, status: int, word: str) -> None:
+    (tmp_path / "prompt.md").write_text(text)
+    candidate = f"Counter=@{tmp_path / 'prompt.md'}"
+    ran = butfor("try", both, "--candidate", candidate, *MODEL, "--cache", tmp_path / "cache")
+    assert ran.status == status, ran.err
+    assert word in ran.out
+    assert "of 8 failures" in ran.out
+
+
+def test_try_without_enough_draws_is_inconclusive(both: Path, tmp_path: Path) -> None:
+    line = ("try", both, "--candidate", "Counter=count twice", *MODEL, "--cache", tmp_path / "cache", "--repeats", 1)
+    ran = butfor(*line, "--json")
+    assert ran.status == 3, ran.err
+    assert json.loads(ran.out)["candidates"][0]["answer"] == "INCONCLUSIVE"
