@@ -382,3 +382,12 @@ def _settled(found: Opened | None, choices: Mapping[str, object], **given: objec
             objects[kind], names[kind] = value, name_of(value)
     packed = trusting(found and found.settings, {**choices, **names, **objects})
     return chosen(packed, **choices, **names), Parts(**objects, providers=providers)  # type: ignore[arg-type]
+
+
+def settled(
+    found: Opened, choices: Mapping[str, object], changes: Sequence[Intervention] = ()
+) -> tuple[Settings, Parts]:
+    """The settings and the parts that a library user's keywords stand for, `model` and `judge` among them."""
+    rest = dict(choices)
+    given = {name: rest.pop(name) for name in ("model", "corrector", "judge", "executor") if name in rest}
+    return _settled(found, rest, changes=changes, **given)

@@ -1,4 +1,4 @@
-"""The commands for many runs: `audit` and `try`."""
+"""The commands for many runs: `audit`, `try` and `mcp`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,6 +106,14 @@ def try_(
     raise typer.Exit({"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}[found.answer])
 
 
+@o.with_settings(o.AUDIT_SETTINGS)
+def mcp(cache: o.Cache = None, **given: Any) -> None:
+    """Serve coding agents over MCP on stdio; without a --max-… option nothing is asked live."""
+    from .mcp_server import server
+
+    server(o.chosen(None, **given), cache=cache).run()
+
+
 def _write(found: "Fleet", folder: Path) -> None:
     from butfor.replay.output import write
 
@@ -117,5 +125,5 @@ def _write(found: "Fleet", folder: Path) -> None:
     write(folder / "index.html", as_page(found))
 
 
-COMMANDS = {"many": (audit, try_)}
+COMMANDS = {"many": (audit, try_, mcp)}
 """The commands, by the group of `--help` in which they stand."""
