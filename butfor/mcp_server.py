@@ -1,4 +1,4 @@
-"""butfor for coding agents, over the Model Context Protocol: what a person may ask, within budgets they set at start."""
+"""butfor for coding agents, over the Model Context Protocol, within budgets that a person set at start."""
 
 from typing import TYPE_CHECKING, Any
 
