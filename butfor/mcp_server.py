@@ -1,5 +1,7 @@
 """butfor for coding agents, over the Model Context Protocol, within budgets that a person set at start."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from butfor.cache.errors import ButforError
@@ -8,6 +10,7 @@ if TYPE_CHECKING:
     from mcp.server import MCPServer
 
     from butfor.counterfactual.settings import Settings
+    from butfor.counterfactual.verdict import Verdict
 
 
 def server(settings: "Settings", *, cache: str | None = None) -> "MCPServer":
@@ -24,8 +27,22 @@ def server(settings: "Settings", *, cache: str | None = None) -> "MCPServer":
         raise ButforError("this needs the package mcp; install it with: pip install 'butfor[mcp]'") from None
     made = MCPServer("butfor", instructions="Counterfactual replay of recorded multi-agent runs.")
     for tool in _Tools(settings, cache).every():
-        made.tool()(tool)
+        made.tool()(_telling(tool))
     return made
+
+
+def _telling(tool: Callable[..., Any]) -> Callable[..., Any]:
+    """The tool, whose own errors reach the agent in their words."""
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    @wraps(tool)
+    def told(*args: Any, **given: Any) -> Any:
+        try:
+            return tool(*args, **given)
+        except ButforError as error:
+            raise ToolError(str(error)) from None
+
+    return told
 
 
 class _Tools:
@@ -77,12 +94,13 @@ class _Tools:
         found = self._opened(run)
         told = {agent: instruction} if agent and instruction else None
         changes = what.changes(found.trace, step=step, output=output, instruct=told)
-        return what.whatif(self._audit(found), found.trace, changes, repeats=1).model_dump(mode="json")
+        shown: what.WhatIf = what.whatif(self._audit(found), found.trace, changes, repeats=1)
+        return shown.model_dump(mode="json")
 
     def blame(self, run: str) -> dict[str, Any]:
         """The audit of a failed run: the earliest step whose correction turns it into a success."""
         found = self._opened(run)
-        verdict = self._audit(found).audit(found.trace)
+        verdict: Verdict = self._audit(found).audit(found.trace)
         return verdict.model_dump(mode="json", exclude={"trials", "proposals"})
 
     def verify(self, case: str) -> dict[str, Any]:

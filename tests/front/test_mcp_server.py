@@ -49,7 +49,7 @@ def test_reading_asks_nothing(log: Path, tmp_path: Path) -> None:
 def test_nothing_is_asked_live_without_a_budget_and_blame_is_found_with_one(log: Path, tmp_path: Path) -> None:
     failed, text = asked(tmp_path, "whatif", {"run": str(log), "agent": "Counter", "instruction": "count twice"})
     assert failed
-    assert "Error" in text
+    assert "live calls are off" in text
     failed, text = asked(tmp_path, "blame", {"run": str(log)}, "--max-calls", "200")
     assert not failed, text
     assert json.loads(text)["agent"] == "Counter"
