@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     )
     from butfor.counterfactual.advice import Advice
     from butfor.counterfactual.audit import swap
+    from butfor.counterfactual.fleet.comparing import Comparison
+    from butfor.counterfactual.fleet.fleet import Fleet
     from butfor.counterfactual.intervention import Intervention, correct, given, instruct, remove, resample
     from butfor.counterfactual.plan import Plan
     from butfor.counterfactual.ranking.suspicion import Suspicion
@@ -40,7 +42,21 @@ if TYPE_CHECKING:
     from butfor.counterfactual.verdict import Verdict
     from butfor.counterfactual.verify import Verified
     from butfor.counterfactual.whatif import WhatIf
-    from butfor.library import advise, blame, check, load, pack, plan, rank, record, sham, verify, whatif
+    from butfor.library import (
+        advise,
+        audit,
+        blame,
+        check,
+        compare,
+        load,
+        pack,
+        plan,
+        rank,
+        record,
+        sham,
+        verify,
+        whatif,
+    )
     from butfor.replay.inside.identity.user import agent, tool
     from butfor.replay.program.check import Checked
     from butfor.replay.program.recording import recording
@@ -58,6 +74,8 @@ _HOMES = {
     ),
     "butfor.counterfactual.advice": ("Advice",),
     "butfor.counterfactual.audit": ("swap",),
+    "butfor.counterfactual.fleet.comparing": ("Comparison",),
+    "butfor.counterfactual.fleet.fleet": ("Fleet",),
     "butfor.counterfactual.intervention": ("Intervention", "correct", "given", "instruct", "remove", "resample"),
     "butfor.counterfactual.plan": ("Plan",),
     "butfor.counterfactual.ranking.suspicion": ("Suspicion",),
@@ -67,7 +85,8 @@ _HOMES = {
     "butfor.counterfactual.verify": ("Verified",),
     "butfor.counterfactual.whatif": ("WhatIf",),
     "butfor.library": (
-        "advise", "blame", "check", "load", "pack", "plan", "rank", "record", "sham", "verify", "whatif",
+        "advise", "audit", "blame", "check", "compare", "load", "pack", "plan", "rank", "record",
+        "sham", "verify", "whatif",
     ),
     "butfor.replay.program.check": ("Checked",),
     "butfor.replay.inside.identity.user": ("agent", "tool"),
@@ -88,9 +107,11 @@ __all__ = [
     "CallError",
     "Checked",
     "Choices",
+    "Comparison",
     "Completion",
     "Divergence",
     "ExperimentError",
+    "Fleet",
     "Intervention",
     "JudgeFailed",
     "LeakedAnswer",
@@ -120,8 +141,10 @@ __all__ = [
     "__version__",
     "advise",
     "agent",
+    "audit",
     "blame",
     "check",
+    "compare",
     "correct",
     "given",
     "instruct",

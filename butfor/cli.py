@@ -9,7 +9,7 @@ import typer
 
 from butfor.cache.errors import ButforError
 
-from . import audit_cli, look_cli, rank_cli
+from . import audit_cli, look_cli, many_cli, rank_cli
 from . import options as o
 from .cache_cli import app as cache_app
 from .console import out, print_json
@@ -209,9 +209,7 @@ def demo(
 _OURS = {"see": (import_,), "reproduce": (record, check), "many": (bench,), "upkeep": (demo,)}
 
 for _group, _panel in _GROUPS.items():
-    for _command in (
-        *_OURS.get(_group, ()), *look_cli.COMMANDS.get(_group, ()), *audit_cli.COMMANDS.get(_group, ()),
-        *rank_cli.COMMANDS.get(_group, ()),
-    ):  # fmt: skip
+    _theirs = (cli.COMMANDS.get(_group, ()) for cli in (look_cli, audit_cli, rank_cli, many_cli))
+    for _command in (*_OURS.get(_group, ()), *(command for commands in _theirs for command in commands)):
         app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
 app.add_typer(cache_app, name="cache", rich_help_panel=_GROUPS["upkeep"])

@@ -16,6 +16,10 @@ from butfor.counterfactual.advice import Advice
 from butfor.counterfactual.audit import Model, Parts, leavings, name_of, named_model
 from butfor.counterfactual.case import Case, Opened, opened, remember
 from butfor.counterfactual.case import pack as packed
+from butfor.counterfactual.fleet.auditing import audited
+from butfor.counterfactual.fleet.comparing import Comparison, compared
+from butfor.counterfactual.fleet.fleet import Fleet
+from butfor.counterfactual.fleet.runs import Where, named_runs
 from butfor.counterfactual.intervention import Intervention
 from butfor.counterfactual.judge import Judge
 from butfor.counterfactual.plan import Plan, planned
@@ -140,6 +144,63 @@ def sham(
     """
     return _audited(run, True, store, offline, program, choices, model=model, corrector=corrector, judge=judge,
                     search=search, proposer=proposer, executor=executor)  # fmt: skip
+
+
+def audit(
+    runs: Where,
+    *,
+    model: Model | None = None,
+    corrector: Model | None = None,
+    judge: str | Judge | Callable[[Trace], Outcome | bool] | None = None,
+    program: Sequence[str] = (),
+    store: Store | None = None,
+    offline: bool = False,
+    search: str | Search | None = None,
+    proposer: str | Proposer | None = None,
+    executor: str | Executor | None = None,
+    **choices: Unpack[Choices],
+) -> Fleet:
+    """The audits of many runs, with one store and one budget: who is to blame how often, and what to fix first.
+
+    `runs` is a folder, a pattern of files, a file that holds several, or runs; what was audited before with the same
+    settings is not paid again.
+
+    Raises:
+        ButforError: there are no such runs, or nobody answers.
+    """
+    from butfor.counterfactual.audit import open_store
+
+    settings, parts = _settled(None, choices, model=model, corrector=corrector, judge=judge,
+                               search=search, proposer=proposer, executor=executor)  # fmt: skip
+    found = tuple(named_runs(runs))
+    return audited(found, settings, open_store(store), offline=offline, program=program, parts=parts)
+
+
+def compare(
+    runs: Where,
+    *candidates: Intervention,
+    at_least: float = 0.1,
+    at_most: float = 0.1,
+    model: Model | None = None,
+    judge: str | Judge | Callable[[Trace], Outcome | bool] | None = None,
+    store: Store | None = None,
+    offline: bool = False,
+    **choices: Unpack[Choices],
+) -> Comparison:
+    """Candidates such as `instruct(agent, text)` or `swap(agent, model)`, tried on stored failures and successes.
+
+    PASS: failures surely succeed more often by `at_least`, and successes surely less often by `at_most` at the most;
+    both are differences of shares, from the agent's first step on, against the team as it is.
+
+    Raises:
+        ButforError: there are no such runs, no candidate, or nobody answers.
+    """
+    from butfor.counterfactual.audit import open_store
+
+    settings, parts = _settled(None, choices, model=model, judge=judge, changes=candidates)
+    found = tuple(named_runs(runs))
+    return compared(found, candidates, settings, open_store(store), at_least=at_least, at_most=at_most,
+                    offline=offline, parts=parts)  # fmt: skip
 
 
 def plan(run: Run, *, model: Model | None = None, corrector: Model | None = None, **choices: Unpack[Choices]) -> Plan:
@@ -307,7 +368,7 @@ def _audited(
     return verdict
 
 
-def _settled(found: Opened, choices: Mapping[str, object], **given: object) -> tuple[Settings, Parts]:
+def _settled(found: Opened | None, choices: Mapping[str, object], **given: object) -> tuple[Settings, Parts]:
     """Names become settings, objects become parts."""
     names: dict[str, object] = {}
     objects: dict[str, object] = {}
@@ -324,5 +385,14 @@ def _settled(found: Opened, choices: Mapping[str, object], **given: object) -> t
             names[kind] = value
         elif value is not None:
             objects[kind], names[kind] = value, name_of(value)
-    packed = trusting(found.settings, {**choices, **names, **objects})
+    packed = trusting(found and found.settings, {**choices, **names, **objects})
     return chosen(packed, **choices, **names), Parts(**objects, providers=providers)  # type: ignore[arg-type]
+
+
+def settled(
+    found: Opened, choices: Mapping[str, object], changes: Sequence[Intervention] = ()
+) -> tuple[Settings, Parts]:
+    """The settings and the parts that a library user's keywords stand for, `model` and `judge` among them."""
+    rest = dict(choices)
+    given = {name: rest.pop(name) for name in ("model", "corrector", "judge", "executor") if name in rest}
+    return _settled(found, rest, changes=changes, **given)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from butfor.counterfactual.fleet.fleet import Fleet
 from butfor.counterfactual.verdict import Verdict
 from butfor.counterfactual.whatif import WhatIf
 from butfor.replay.summary import Summary
@@ -17,8 +18,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "show": Summary,
     "blame": Verdict,
     "whatif": WhatIf,
+    "audit": Fleet,
 }
-"""By file name: the run itself, and what `show`, `blame` and `whatif` print with `--json`."""
+"""By file name: the run itself, and what `show`, `blame`, `whatif` and `audit` print with `--json`."""
 
 
 def schema(name: str) -> str:

@@ -39,7 +39,7 @@ from .benchmarks import mast_repository, tau_bench
 from .coding import atif, claude_code, codex, openhands, swe_agent
 from .platforms import adk, ui_messages
 
-__all__ = ["IMPORTERS", "Importer", "import_folder", "import_log", "parse_json", "read_text"]
+__all__ = ["IMPORTERS", "Importer", "import_file", "import_folder", "import_log", "parse_json", "read_text"]
 
 _SNIFFED_CHARACTERS = 65_536
 _LARGEST_BYTES = 512 * 2**20
@@ -150,10 +150,11 @@ def import_folder(path: str | Path) -> Iterator[tuple[Path, Trace | TraceError]]
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if file.is_file() and not hidden:
-            yield from _runs(file)
+            yield from import_file(file)
 
 
-def _runs(file: Path) -> Iterator[tuple[Path, Trace | TraceError]]:
+def import_file(file: Path) -> Iterator[tuple[Path, Trace | TraceError]]:
+    """Every run in a file; of several, each under the path that `import_log` takes."""
     try:
         text = read_text(file)
         importer = _recognise(text, file.name)

@@ -1,0 +1,1 @@
+"""Many runs: audited together, and a fix tried on all of them."""
