@@ -30,6 +30,7 @@ from butfor.replay.output import write
 from butfor.replay.program.check import Checked, check_log
 from butfor.replay.program.check import check as run_again
 from butfor.replay.program.program import Program
+from butfor.replay.text import excerpt
 from butfor.replay.trace import Outcome, Trace
 
 Run: TypeAlias = Trace | Case | str | Path
@@ -257,29 +258,36 @@ def record(
 
 
 def trusting(packed: Settings | None, given: Mapping[str, object]) -> Settings | None:
-    """The settings of a case; what of it is code has to be named again, because a case is somebody else's file.
+    """The settings of a case, which is somebody else's file: what of it runs, reads or unblocks has to be named again.
+
+    Who answers may stay: a case is offline, so a model's name is only part of the key of a stored answer.
 
     Raises:
         ExperimentError: it was not.
     """
-    from butfor.counterfactual.audit import BUILT_IN_JUDGES
+    from butfor.counterfactual.audit import PURE_JUDGES
     from butfor.counterfactual.search import SEARCHES
 
     if packed is None:
         return None
-    built_in: dict[str, tuple[str, ...]] = {
-        "judge": BUILT_IN_JUDGES, "search": tuple(SEARCHES), "proposer": (), "executor": (),
-    }  # fmt: skip
-    for kind, known in built_in.items():
+    named = {kind for kind, value in given.items() if value is not None}
+    for kind, known in {"judge": PURE_JUDGES, "search": tuple(SEARCHES), "proposer": (), "executor": ()}.items():
         value = getattr(packed, kind)
-        named = given.get(kind)
-        if (
-            value
-            and value.partition(":")[0] not in known
-            and (named is None or (named != value and isinstance(named, str)))
-        ):
+        if value and kind not in named and (value if kind == "search" else value.partition(":")[0]) not in known:
             raise ExperimentError(
-                f"the case was audited with the {kind} {value}, which is code; pass {kind}={value} if you trust it"
+                f"the case was audited with the {kind} {excerpt(value)}, which is code or touches files; pass "
+                f"{kind}={excerpt(value)} if you trust it"
+            )
+    opens = {
+        "proxy": ("true", packed.proxy),
+        "reach": (",".join(packed.reach), bool(packed.reach)),
+        "tools": (packed.run_tools, packed.run_tools != "replay"),
+    }
+    for kind, (spelled, is_open) in opens.items():
+        if is_open and kind not in named:
+            raise ExperimentError(
+                f"the case was audited with {kind}={excerpt(spelled)}, which lets a program do more than replay; pass "
+                f"{kind}= again if you trust it"
             )
     return packed
 

@@ -32,6 +32,9 @@ from .verdict import Cost, Evidence, Verdict, attribute
 BUILT_IN_JUDGES = (*JUDGES, "status", "llm", "pattern", *ENDED_JUDGES)
 """The judges that come with butfor, by the first part of their name."""
 
+PURE_JUDGES = (*JUDGES, "status", "llm", "pattern", "output")
+"""Those that a packed case may choose: they run no code and open no file, and a case asks no model live."""
+
 _HARMLESS_JUDGES = (*JUDGES, "status", "pattern", "output")
 """The judges that a file may choose: they read the run, and run, ask and open nothing."""
 

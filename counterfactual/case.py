@@ -6,7 +6,9 @@ A case is a zip file with `manifest.json` (checksums of the rest), `run.json`, `
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +23,7 @@ from butfor.cache.store import CallStore, MemoryStore, Noting
 from butfor.replay.importers import import_log
 from butfor.replay.output import write
 from butfor.replay.program.program import Program
+from butfor.replay.text import excerpt
 from butfor.replay.trace import Trace, read_trace
 
 from .audit import Audit, Parts, open_store
@@ -29,7 +32,12 @@ from .verdict import Verdict
 
 _FORMAT = 1
 _PARTS = ("run.json", "settings.json", "verdict.json", "messages.json", "answers.jsonl")
-_LARGEST_BYTES = 2 * 2**30
+_LARGEST_BYTES = 2**30
+_LARGEST_MANIFEST_BYTES = 2**16
+_LARGEST_RATIO = 200
+"""Text of runs is packed 3 to 100 times smaller; a bomb, 1000 times."""
+_SMALL_BYTES = 2**24
+"""What may be packed at any ratio."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -51,7 +59,7 @@ def is_case(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "manifest.json" in archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
         return False
 
 
@@ -116,24 +124,45 @@ def unpack(path: Path) -> Case:
         ValidationError,
         OSError,
         EOFError,
+        TypeError,
+        AttributeError,
+        zlib.error,
+        struct.error,
+        NotImplementedError,
+        RuntimeError,
         RecursionError,
     ) as error:
-        raise LogFormatError(f"{path}: not a case that butfor packed, or damaged: {error}") from None
+        raise LogFormatError(f"{path}: not a case that butfor packed, or damaged: {excerpt(str(error))}") from None
     return Case(read_trace(parts["run.json"].decode(), name=f"{path.name}: run.json"), settings, found, store, keys)
 
 
 def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
-    size = sum(entry.file_size for entry in archive.infolist())
-    if size > _LARGEST_BYTES:
-        raise LogFormatError(f"{path}: unpacks to {size} bytes, more than a case may hold")
-    manifest = _object(archive.read("manifest.json"))
+    left = _LARGEST_BYTES
+    manifest_bytes = _member(archive, "manifest.json", path, _LARGEST_MANIFEST_BYTES)
+    manifest = _object(manifest_bytes)
     if manifest.get("format") != _FORMAT:
         raise LogFormatError(f"{path}: packed in format {manifest.get('format')!r}; this butfor reads {_FORMAT}")
-    parts = {name: archive.read(name) for name in _PARTS}
-    for name, body in parts.items():
-        if manifest["sha256"][name] != sha256(body).hexdigest():
+    parts = {}
+    for name in _PARTS:
+        parts[name] = _member(archive, name, path, left)
+        left -= len(parts[name])
+        if _object(json.dumps(manifest["sha256"]).encode())[name] != sha256(parts[name]).hexdigest():
             raise LogFormatError(f"{path}: {name} is not what was packed (its checksum differs)")
     return parts
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path, limit: int) -> bytes:
+    """A member's bytes; what the directory says of its size is not believed."""
+    entry = archive.getinfo(name)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
+        raise LogFormatError(f"{path}: {name} is packed in a way that butfor never packs (expected deflate)")
+    if entry.file_size > min(limit, _LARGEST_RATIO * entry.compress_size + _SMALL_BYTES):
+        raise LogFormatError(f"{path}: {name} unpacks to {entry.file_size} bytes, more than a case may hold")
+    with archive.open(entry) as file:
+        found = file.read(entry.file_size + 1)
+    if len(found) != entry.file_size:
+        raise LogFormatError(f"{path}: {name} is not as large as the archive says")
+    return found
 
 
 def _answers(lines: bytes, messages: Mapping[str, Message]) -> tuple[MemoryStore, tuple[str, ...]]:

@@ -1,9 +1,9 @@
 """Did a program's run succeed? Judges of what it printed, how it ended, and what it left."""
 
-import re
 from collections.abc import Callable
 
 from butfor.cache.errors import ExperimentError
+from butfor.replay.pattern import Pattern, pattern_of
 from butfor.replay.trace import Ended, Outcome, Trace
 
 from .judge import Judge
@@ -23,7 +23,7 @@ def printed(regex: str) -> Judge:
         text = _ended(trace).output
         last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
         found = compiled.search(text)
-        return _outcome(found is not None, found[0] if found else last, f"output should match /{regex}/")
+        return _outcome(found is not None, found if found is not None else last, f"output should match /{regex}/")
 
     return judge
 
@@ -72,10 +72,10 @@ ENDED_JUDGES: dict[str, Callable[[str], Judge]] = {"output": printed, "file": fi
 """The judges that take an argument, by the name that `--judge NAME:ARGUMENT` takes."""
 
 
-def _compiled(kind: str, regex: str) -> "re.Pattern[str]":
+def _compiled(kind: str, regex: str) -> Pattern:
     try:
-        return re.compile(regex)
-    except re.error as error:
+        return pattern_of(regex)
+    except ValueError as error:
         raise ExperimentError(f"--judge {kind}:{regex} is not a regular expression: {error}") from None
 
 

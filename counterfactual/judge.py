@@ -7,6 +7,7 @@ from typing import Protocol
 from butfor.cache.call import Call, Message
 from butfor.cache.errors import ExperimentError
 from butfor.cache.provider import Provider
+from butfor.replay.pattern import pattern_of
 from butfor.replay.trace import Outcome, Trace, final_answer
 
 NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3})?|[-+]?\.\d+", re.IGNORECASE)
@@ -79,8 +80,8 @@ def pattern(regex: str) -> Judge:
         ExperimentError: it is no regular expression.
     """
     try:
-        compiled = re.compile(regex)
-    except re.error as error:
+        compiled = pattern_of(regex)
+    except ValueError as error:
         raise ExperimentError(f"--judge pattern:{regex} is not a regular expression: {error}") from None
 
     def judge(trace: Trace) -> Outcome:

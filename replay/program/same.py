@@ -8,6 +8,7 @@ from functools import cache
 from butfor.cache.apis.stable import stable_call, stable_text
 from butfor.cache.call import Call, Message
 from butfor.cache.errors import ButforError
+from butfor.replay.pattern import Pattern, pattern_of
 
 _DURATION = re.compile(
     r"\b\d+:\d\d:\d\d(?:\.\d+)?\b"
@@ -20,15 +21,15 @@ _RULE = re.compile(r"([=\-─━═_*#~.])\1{3,}")
 
 
 @cache
-def pattern(text: str) -> "re.Pattern[str]":
+def pattern(text: str) -> Pattern:
     """A pattern to be ignored.
 
     Raises:
         ButforError: it is no regular expression.
     """
     try:
-        return re.compile(text)
-    except re.error as error:
+        return pattern_of(text)
+    except ValueError as error:
         raise ButforError(f"--ignore {text}: it is no regular expression ({error})") from None
 
 
@@ -62,7 +63,7 @@ def _masked(line: str, ignore: Sequence[str]) -> str:
 
 def _ignored(text: str, ignore: Sequence[str]) -> str:
     for one in ignore:
-        text = pattern(one).sub("<ignored>", text)
+        text = pattern(one).replaced(text, "<ignored>")
     return text
 
 
