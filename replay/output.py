@@ -41,6 +41,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         return
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
+        partial.touch(mode=0o600)  # what is written tells of somebody's runs
         partial.write_bytes(data)
         if target.exists():
             partial.chmod(stat.S_IMODE(target.stat().st_mode))
