@@ -1,11 +1,12 @@
 """What a person may choose about an audit: `Settings`, the same for the library, every command and a packed case."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from butfor.cache.call import Frozen
+from butfor.cache.connect import shown_model
 from butfor.cache.errors import ButforError
 from butfor.cache.provider import Budget, Price
 from butfor.replay.cast import RunTools, ToolPolicy
@@ -14,24 +15,27 @@ from butfor.replay.trace import first_problem
 
 from .rule import Rule
 
+Named = Annotated[str, AfterValidator(shown_model)]
+"""The name of who answers; user info and query of its address are for connecting alone, and are kept nowhere."""
+
 
 class Settings(Frozen):
     """Everything that decides what an audit asks and how it reads the answers."""
 
-    model: str | None = None
+    model: Named | None = None
     """`provider:model` that plays the agents."""
-    models: Mapping[str, str] = Field(default_factory=dict)
+    models: Mapping[str, Named] = Field(default_factory=dict)
     """`provider:model` per agent, where it is another."""
-    players: tuple[str, ...] = ()
+    players: tuple[Named, ...] = ()
     """`provider:model`s under which the confirmation of a verdict is run too."""
-    corrector: str | None = None
+    corrector: Named | None = None
     """`provider:model` that proposes corrections; the agents' model where none is named."""
     proposer: str | None = None
     """`module:function` that proposes corrections, in place of a corrector."""
     judge: str | None = None
     """`exact`, `contains`, `pattern:REGEX`, `llm`, or `module:function`; of a program's run also `output:REGEX`,
     `status`, `file:PATH:REGEX` and `pytest:NODE`. `None` is what the run was recorded to be judged by, else `exact`."""
-    judge_model: str | None = None
+    judge_model: Named | None = None
     """`provider:model` that judges with `llm`; the agents' model where none is named."""
     expected: str | None = None
     """The expected answer, in place of the log's."""

@@ -31,7 +31,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    data = content.encode(errors="surrogatepass") if isinstance(content, str) else content
+    data = content.encode() if isinstance(content, str) else content
     if path.is_dir():
         raise IsADirectoryError(EISDIR, "it is a folder", str(path))
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
@@ -41,6 +41,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     target = path.resolve() if path.is_symlink() else path
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
+        partial.touch(mode=0o600)  # what is written tells of somebody's runs
         partial.write_bytes(data)
         if target.exists():
             partial.chmod(stat.S_IMODE(target.stat().st_mode))

@@ -13,6 +13,7 @@ from butfor.cache.apis import heard, spoken_in
 from butfor.cache.errors import ProgramFailed
 from butfor.cache.provider import Offline, Provider
 from butfor.replay.replayed import Edits, Recorded, Recording, Replayed
+from butfor.replay.text import excerpt
 from butfor.replay.trace import Ended, Trace
 from butfor.replay.world import World
 
@@ -250,15 +251,28 @@ def _recording(trace: Trace) -> Recording:
 def _left(leavings: Leavings, work: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     files = {}
     for name in leavings.files:
-        path = work / name
+        path = _inside(work, name)
         if path.is_file():
             files[name] = path.read_bytes()[:LARGEST_OUTPUT_BYTES].decode(errors="backslashreplace")
     plain = {k: v for k, v in environment.items() if not k.startswith("BUTFOR_")}
     tests = {}
     for node in leavings.tests:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", node]
+        _inside(work, node.partition("::")[0])
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--", node]
         tests[node] = carry_out(command, work, plain, timeout=_TEST_SECONDS).status == 0
     return {"files": files, "tests": tests}
+
+
+def _inside(work: Path, name: str) -> Path:
+    """A file of the copy in which the program ran; links that lead out of it count as outside."""
+    if "\0" in name or name.startswith("-"):  # pytest reads options even after "--"
+        raise ProgramFailed(
+            f"{excerpt(name)} is no file of the program's directory; a judge's file begins with no dash"
+        )
+    path = (work / name).resolve()
+    if not path.is_relative_to(work.resolve()):
+        raise ProgramFailed(f"{excerpt(name)} is outside of the program's directory, where a judge reads nothing")
+    return path
 
 
 def _status(status: int, recorded: Ended | None) -> int:

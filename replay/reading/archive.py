@@ -11,6 +11,10 @@ from butfor.cache.errors import LogFormatError
 _ZIP = b"PK\x03\x04"
 _ZSTANDARD = 93
 _LOCAL_HEADER_BYTES = 30
+_LARGEST_RATIO = 200
+"""Logs are packed 3 to 100 times smaller; a bomb, 1000 times."""
+_SMALL_BYTES = 2**24
+"""What may be packed at any ratio."""
 
 
 def is_archive(content: bytes) -> bool:
@@ -40,6 +44,9 @@ def read_archive(content: bytes, *, name: str, largest: int) -> str:
         raise LogFormatError(f"{name}: an archive, but no Inspect log (it has no header.json and samples/*.json)")
     if sum(info.file_size for info in (header, *samples)) > largest:
         raise LogFormatError(f"{name}: unpacked it is larger than {largest >> 20} MB; split it")
+    bomb = next((i for i in (header, *samples) if i.file_size > _LARGEST_RATIO * i.compress_size + _SMALL_BYTES), None)
+    if bomb:
+        raise LogFormatError(f"{name}: {bomb.filename} unpacks to {bomb.file_size} bytes, more than a log would")
     texts = [_member(content, info, name) for info in (header, *samples)]
     return f'{{"header": {texts[0]}, "samples": [{", ".join(texts[1:])}]}}'
 
