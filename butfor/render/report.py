@@ -74,8 +74,10 @@ def _evidence(found: Verdict) -> Iterator[str]:
     if trial and found.effect is not None and found.interval is not None:
         yield (
             f"  corrected {_ratio(trial.treated)} succeed, as recorded {_ratio(trial.control)}: effect "
-            f"{found.effect:+.2f} ({found.confidence:.0%}: {_range(found.interval)})"
+            f"{found.effect:+.2f}, at least {found.interval[0]:+.2f}" + (f" ({trial.note})" if trial.note else "")
         )
+    if found.decides:
+        yield f"  would decide it: {found.decides}"
     yield f"  {_claim(found)}"
     if found.recorded and found.recorded.answer is not None:
         expected = f" ({excerpt(found.recorded.explanation, limit=80)})" if found.recorded.explanation else ""
@@ -118,7 +120,7 @@ def _rows(found: Verdict, trace: Trace) -> Iterator[Row]:
 def _row(step: Step, mark: str, trial: Trial | None, untested: Untested | None, found: Verdict) -> Row:
     agent = excerpt(step.agent, limit=40)
     if trial:
-        effect = _effect(trial, found)
+        effect = _effect(trial)
         if mark:
             effect += " ◀ earliest" if found.step is not None else " ◀ together"
         return Row(mark, str(step.index), agent, "correct", _ratio(trial.treated), _ratio(trial.control), effect)
@@ -129,12 +131,12 @@ def _row(step: Step, mark: str, trial: Trial | None, untested: Untested | None, 
     return Row(mark, str(step.index), agent, f"– {reason}", "", "", "")
 
 
-def _effect(trial: Trial, found: Verdict) -> str:
+def _effect(trial: Trial) -> str:
     if trial.finding == "flips":
         return f"{trial.effect:+.2f}"
     if trial.finding == "undecided":
         return f"undecided ({_range(trial.interval)})"
-    return f"none (< {found.large:.2f})"
+    return f"at most {trial.interval[1]:+.2f}"
 
 
 def _shown(steps: Sequence[Step], blamed: set[int | None], trials: "dict[int, Trial]") -> Iterator[Step | None]:
@@ -209,8 +211,12 @@ def _fact_lines(found: Verdict) -> Iterator[tuple[str, str]]:
             ),
         )
     yield "cost", cost_line(found.cost)
-    if found.verdict != "blamed":
-        yield "would decide it", _next(found)
+    for warning in found.warnings:
+        yield "mind", warning
+    for player, conclusion in found.players.items():
+        yield "under", f"{player}: {conclusion}"
+    if found.verdict in ("no flip", "nothing tried"):
+        yield "next", "a better corrector (--corrector), or your own correction (butfor whatif --step N --output …)"
 
 
 def _control(kind: str, step: int, passed: bool | None, arm: Arm | None, detail: str) -> str:
@@ -231,14 +237,6 @@ def cost_line(cost: Cost) -> str:
         parts.append("price unknown" if cost.dollars is None else f"${cost.dollars:.4f}")
         parts.append(f"{cost.seconds:.0f} s of waiting")
     return ", ".join(parts)
-
-
-def _next(found: Verdict) -> str:
-    if found.verdict == "set":
-        return "the members together are necessary; each alone changes nothing"
-    if found.verdict == "no flip":
-        return "a better corrector (--corrector), your own correction (butfor whatif --step N --output …)"
-    return "more draws (--repeats), a larger budget, or another model (--model, --corrector)"
 
 
 def _deciding(found: Verdict) -> Trial | None:
