@@ -128,7 +128,7 @@ def row(kind: Kind, failures: int) -> str:
     right, wrong = (sum(getattr(r, name) for r in found) / failures for name in ("right", "wrong"))
     calls = [r.calls for r in found]
     return (
-        f"N {kind.length:2}  noise {kind.noise:.1f}  recovery {kind.recovery:.1f}  "
+        f"N {kind.length:2}  noise {kind.noise:.3f}  recovery {kind.recovery:.1f}  "
         f"{'stubborn ' if kind.stubborn else 'transient'}  {'guilty' if kind.guilty else 'nobody'}  "
         f"{'rewords' if kind.rewords else 'silent '}  {'one draw' if kind.deterministic else '        '}  "
         f"right {right:4.0%}  wrong {wrong:4.0%}  calls mean {statistics.mean(calls):5.1f} median "
