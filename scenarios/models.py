@@ -23,7 +23,8 @@ DECISIVE, LARGE = 0.1, 0.3
 
 Word = Literal["right", "earlier missed", "earlier small", "wrong", "undetermined", "no flip"]
 """How a verdict stands to the exact effects: `earlier missed` blames a step with effect though one before it has more
-than .3, `earlier small` though one before it has between .1 and .3; `wrong` blames one that has none."""
+than .3, or a set of faults though one step alone has; `earlier small` the same with between .1 and .3; `wrong` blames
+what has none."""
 
 
 class Kind(NamedTuple):
@@ -74,7 +75,10 @@ def _word(model: CausalModel, found: Verdict) -> Word:
     if found.verdict == "set":
         needed = {step for step, role in found.roles.items() if role == "only together"}
         rates = model.rates(*(step for step in found.members if step in model.planted))
-        return "right" if not decisive and needed <= set(model.planted) and rates.effect > DECISIVE else "wrong"
+        if not needed <= set(model.planted) or rates.effect <= DECISIVE:
+            return "wrong"
+        alone = max((effects[step] for step in decisive), default=0.0)
+        return "right" if not decisive else "earlier missed" if alone > LARGE else "earlier small"
     if found.verdict in ("no flip", "nothing tried"):
         return "no flip" if decisive else "right"
     return "undetermined"
