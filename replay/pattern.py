@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from butfor.cache.errors import ButforError, ExperimentError
+from butfor.cache.errors import ExperimentError
 
 _SECONDS = 2.0
 
@@ -11,7 +11,7 @@ class Pattern:
     """A regular expression in Python's spelling, with a time limit on every use.
 
     Raises:
-        ButforError: it is no regular expression; the message names the setting in which it stood.
+        ExperimentError: it is no regular expression; the message names the setting in which it stood.
     """
 
     def __init__(self, text: str, *, setting: str) -> None:
@@ -22,7 +22,7 @@ class Pattern:
         try:
             self._compiled = regex.compile(text)
         except (regex.error, RecursionError, OverflowError) as error:
-            raise ButforError(f"{setting}{text[:200]} is not a regular expression: {error}") from None
+            raise ExperimentError(f"{setting}{text[:200]} is no regular expression: {error}") from None
 
     def search(self, text: str) -> str | None:
         """What matches first in a text; `None` where nothing does.
@@ -58,6 +58,6 @@ def pattern(text: str, *, setting: str) -> Pattern:
     """A pattern; equal texts give one.
 
     Raises:
-        ButforError: it is no regular expression.
+        ExperimentError: it is no regular expression.
     """
     return Pattern(text, setting=setting)

@@ -294,7 +294,7 @@ def _piped_width() -> int:
 def console(*, error: bool = False) -> Console:
     """A console that draws on a terminal and writes plain text of 100 columns into a pipe."""
     stream = sys.stderr if error else sys.stdout
-    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "backslashreplace"):
         stream.reconfigure(errors="butfor.plain")
     probe = Console(stderr=error, highlight=False, soft_wrap=False)
     return probe if probe.is_terminal else Console(stderr=error, highlight=False, width=_piped_width(), no_color=True)

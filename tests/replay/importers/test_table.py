@@ -14,20 +14,29 @@ LOGS = ROOT / "tests" / "logs"
 DOCUMENT = ROOT / "docs" / "logs.md"
 BEGINS, ENDS = "<!-- table -->\n", "<!-- end of table -->\n"
 LACKS = {
+    "adk": "what each agent was given",
     "ag2": "what each speaker was given; prompts",
+    "atif": "what each step was given",
     "autogen": "in a task result, what each agent was given",
+    "claude-code": "thinking; what each turn was given",
+    "codex": "reasoning; sessions of subagents in files of their own",
     "crewai": "agents that no event names",
     "inspect": "edges between samples",
     "langfuse": "agents where no observation, node or attribute names one",
     "langgraph": "in final messages, the inputs of the nodes",
     "langsmith": "agents where no run names one",
     "mast": "inputs, tools' ids; labels are of whole runs",
+    "mast-repository": "inputs, tools' ids",
     "openai-agents": "inputs that are kept on the provider's server",
+    "openhands": "what each step was given; environment actions",
     "openinference": "tools that no span stands for",
     "otel-genai": "messages, where their capture was off",
     "plain-chat": "what each speaker was given",
     "pydantic-ai": "the agent's name; runs of other agents",
     "smolagents": "managed agents' own steps",
+    "swe-agent": "thoughts apart from answers",
+    "tau-bench": "what each turn was given",
+    "ui-messages": "who else than one assistant spoke",
     "who-and-when": "what each speaker was given; tools' ids",
 }
 
