@@ -3,8 +3,9 @@
 The variables that the program's own code reads are noted while it is recorded.
 """
 
-import copyreg
+import ctypes
 import datetime
+import gc
 import os
 import random
 import re
@@ -86,51 +87,21 @@ def _from_now(original: Any) -> Any:
 
 
 def _dates() -> None:
-    """Stand in for `datetime` and `date`, whose own types cannot be changed; every value stays one of theirs."""
-    date: Any = datetime.date
-    moment: Any = datetime.datetime
+    """Let `datetime` tell the held time too: in its own type, so that values, subclasses and checks stay what they are.
 
-    def _own(kind: Any) -> Any:
-        return date if kind is Date else moment if kind is Moment else None
+    `date.today` and `datetime.today` ask `time.time` by themselves; `now` and `utcnow` ask the system, and are replaced
+    in the table of the type, which has no other door.
+    """
 
-    class Like(type):
-        def __instancecheck__(cls, value: Any) -> bool:
-            own = _own(cls)
-            return isinstance(value, own) if own else super().__instancecheck__(value)
+    def now(cls: Any, tz: Any = None) -> Any:
+        return cls.fromtimestamp(time.time(), tz)
 
-        def __subclasscheck__(cls, kind: Any) -> bool:
-            own = _own(cls)
-            return issubclass(kind, own) if own else super().__subclasscheck__(kind)
+    def utcnow(cls: Any) -> Any:
+        return cls.fromtimestamp(time.time(), datetime.timezone.utc).replace(tzinfo=None)  # noqa: UP017
 
-    class Date(date, metaclass=Like):  # type: ignore[misc]
-        def __new__(cls, *values: Any, **named: Any) -> Any:
-            return date.__new__(date if cls is Date else cls, *values, **named)
-
-        @classmethod
-        def today(cls) -> Any:
-            return cls.fromtimestamp(time.time())
-
-    class Moment(moment, metaclass=Like):  # type: ignore[misc]
-        def __new__(cls, *values: Any, **named: Any) -> Any:
-            return moment.__new__(moment if cls is Moment else cls, *values, **named)
-
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return cls.fromtimestamp(time.time(), tz)
-
-        @classmethod
-        def today(cls) -> Any:
-            return cls.fromtimestamp(time.time())
-
-        @classmethod
-        def utcnow(cls) -> Any:
-            return cls.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
-
-    for kind, own in ((Date, date), (Moment, moment)):
-        kind.__module__, kind.__name__, kind.__qualname__ = "datetime", own.__name__, own.__name__
-        # a value says that its type is the real one, which nobody finds under its name any more
-        copyreg.pickle(own, lambda value, kind=kind: (kind, value.__reduce_ex__(2)[1]))  # type: ignore[misc]
-        setattr(datetime, own.__name__, kind)
+    (table,) = gc.get_referents(datetime.datetime.__dict__)
+    table["now"], table["utcnow"] = classmethod(now), classmethod(utcnow)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime.datetime))
 
 
 _FOLDERS = [os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))]

@@ -164,7 +164,7 @@ def to_trace(acts: Sequence[Act], *, name: str, ended: Ended, expected: str | No
 
 
 def _known_reads(acts: Sequence[Act], steps: Sequence[Step]) -> dict[int, list[Read]]:
-    """Which step asked for a tool, what was said inside it, and who read its result by the id of the call.
+    """Which step asked for a tool, and so for what was said inside it, and who read its result by the id of the call.
 
     A tool is not told the id.
     """
@@ -180,6 +180,9 @@ def _known_reads(acts: Sequence[Act], steps: Sequence[Step]) -> dict[int, list[R
             match = next((c for c in reversed(open_calls) if asked and _same(c[1], asked[0])), None)
             if match is not None:
                 known[index].append(Read(match[0], "tool call"))
+                inner = (i for i, act in enumerate(acts[:index]) if acts[index].id and act.inside == acts[index].id)
+                for each in (i for i in inner if i > match[0]):  # an agent behind a tool was told what the tool was
+                    known[each].append(Read(match[0], "tool call"))
                 answered[match[1].id] = index
                 open_calls.remove(match)
             continue
