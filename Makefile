@@ -49,7 +49,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.test
-	$(BIN)/python -m butfor.scenarios.benchmark
+	$(BIN)/python -m butfor.scenarios.speed
 
 schema: $(VENV)/.test
 	$(BIN)/python -m butfor.schema docs/schema

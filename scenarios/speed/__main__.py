@@ -1,4 +1,4 @@
-"""What replaying costs, measured in one run: `python -m butfor.scenarios.benchmark`.
+"""What replaying costs, measured in one run: `python -m butfor.scenarios.speed`.
 
 Times are medians over many calls, in microseconds, beside diskcache's bare `get` of the same answer in the same run.
 """
@@ -20,7 +20,8 @@ from butfor.replay.graph import conversation_graph
 from butfor.replay.hearing import heard
 from butfor.replay.replayed import Edits, Recorded, Recording, Replayed
 from butfor.replay.trace import Agent, Source, Step, Trace
-from butfor.scenarios.store_benchmark import key_lines, rival_lines, store_lines
+
+from .store import key_lines, rival_lines, store_lines
 
 _ROUNDS = 2_000
 _MESSAGE_CHARACTERS = 2_048
