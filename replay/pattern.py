@@ -22,7 +22,7 @@ class Pattern:
         try:
             self._compiled = regex.compile(text)
         except (regex.error, RecursionError, OverflowError) as error:
-            raise ExperimentError(f"{setting}{text[:200]} is no regular expression: {error}") from None
+            raise ExperimentError(f"{setting}{text[:200]} is not a regular expression: {error}") from None
 
     def search(self, text: str) -> str | None:
         """What matches first in a text; `None` where nothing does.

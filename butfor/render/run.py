@@ -118,7 +118,7 @@ def _holding(grep: str | None) -> Callable[[str], bool]:
     try:
         pattern = regex.compile(grep[3:])
     except regex.error as error:
-        raise ButforError(f"--grep {grep!r} is no regular expression: {error}") from None
+        raise ButforError(f"--grep {grep!r} is not a regular expression: {error}") from None
     end = time.monotonic() + _SECONDS
 
     def found(text: str) -> bool:

@@ -44,7 +44,7 @@ def test_a_long_message_is_shown_as_a_whole(tmp_path: Path) -> None:
         (("--step", 6), "steps 0 to 5"),
         (("--step", -1), "steps 0 to 5"),
         (("--agent", "Nobody"), "these do: Splitter, North"),
-        (("--grep", "re:("), "no regular expression"),
+        (("--grep", "re:("), "not a regular expression"),
     ],
 )
 def test_what_is_not_there_is_refused(run: Path, options: tuple[object, ...], says: str) -> None:
