@@ -161,9 +161,10 @@ def test_in_a_browser_a_thousand_steps_open_within_a_second(tmp_path: Path) -> N
     with chromium() as browser:
         tab = browser.new_page()
         tab.goto(file.as_uri())
-        times = tab.evaluate("performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)")
-    assert times
-    assert times[0] < 2_000  # the machine of the tests may be busy; alone it is well under a second
+        drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
+        milliseconds = tab.evaluate(drawn)
+    print(f"drawn after {milliseconds:.0f} ms")
+    assert milliseconds < 2_000  # the machine of the tests may be busy; alone it is well under a second
 
 
 def _imported(log: Path) -> Trace:
