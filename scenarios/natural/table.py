@@ -49,18 +49,23 @@ def freeze(
     """
     import httpx
 
-    client, begun = httpx.Client(trust_env=False, timeout=300), time.monotonic()
-    for team in teams:
-        asked = 0
-        while missing := [q for q in dict.fromkeys(team.questions(table)) if len(table.get("|".join(q), ())) < draws]:
-            for agent, question in missing:
-                said = table.setdefault(f"{agent}|{question}", [])
-                while len(said) < draws:
-                    body = {
-                        **request(team, agent, question, temperature=temperature),
-                        "n": min(at_once, draws - len(said)),
-                    }
-                    reply = client.post(f"{address}/chat/completions", json={**body, "seed": 1000 + len(said)}).json()
-                    said += [choice["message"]["content"] for choice in reply["choices"]]
-                    asked += len(reply["choices"])
-                yield f"{team.name}: {asked} draws, {len(table)} questions, {time.monotonic() - begun:.0f} s"
+    begun = time.monotonic()
+    with httpx.Client(trust_env=False, timeout=300) as client:
+        for team in teams:
+            asked = 0
+            while missing := [
+                q for q in dict.fromkeys(team.questions(table)) if len(table.get("|".join(q), ())) < draws
+            ]:
+                for agent, question in missing:
+                    said = table.setdefault(f"{agent}|{question}", [])
+                    while len(said) < draws:
+                        body = {
+                            **request(team, agent, question, temperature=temperature),
+                            "n": min(at_once, draws - len(said)),
+                        }
+                        reply = client.post(
+                            f"{address}/chat/completions", json={**body, "seed": 1000 + len(said)}
+                        ).json()
+                        said += [choice["message"]["content"] for choice in reply["choices"]]
+                        asked += len(reply["choices"])
+                    yield f"{team.name}: {asked} draws, {len(table)} questions, {time.monotonic() - begun:.0f} s"
