@@ -114,19 +114,22 @@ def fixed_interval(treated: Counts, control: Counts, confidence: float) -> tuple
     """
     if not treated.draws or not control.draws:
         return -1.0, 1.0
-    (first_low, first_high), (second_low, second_high) = (_wilson(arm, confidence) for arm in (treated, control))
+    (first_low, first_high), (second_low, second_high) = (wilson(*arm, confidence) for arm in (treated, control))
     effect = rate(treated) - rate(control)
     down = hypot(rate(treated) - first_low, second_high - rate(control))
     up = hypot(first_high - rate(treated), rate(control) - second_low)
     return max(-1.0, effect - down), min(1.0, effect + up)
 
 
-def _wilson(arm: Counts, confidence: float) -> tuple[float, float]:
+def wilson(successes: int, draws: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a rate, in [0, 1]: Wilson, JASA 22, 1927."""
+    if not draws:
+        return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    n, share = arm.draws, rate(arm)
+    n, share = draws, successes / draws
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return (max(0.0, middle - half) if successes else 0.0), (min(1.0, middle + half) if successes < draws else 1.0)
 
 
 def _certain(treated: Counts, control: Counts) -> Decision:

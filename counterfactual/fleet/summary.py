@@ -3,25 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from math import sqrt
 
+from butfor.counterfactual.rule import wilson
 from butfor.counterfactual.verdict import Cost
 
 from .fleet import Edge, Fleet, Group, RunLine, Share
 
 _SIMILAR = 0.6
 """Corrections of one group agree in this share of their words at least."""
-_Z = 1.959963984540054
-
-
-def wilson(successes: int, draws: int) -> tuple[float, float]:
-    """The 95 % interval of a rate: Wilson, JASA 22, 1927."""
-    if not draws:
-        return 0.0, 1.0
-    rate, z = successes / draws, _Z * _Z / draws
-    middle = (rate + z / 2) / (1 + z)
-    half = _Z * sqrt(rate * (1 - rate) / draws + z / (4 * draws)) / (1 + z)
-    return (0.0 if not successes else middle - half), (1.0 if successes == draws else middle + half)
 
 
 def summed(lines: Iterable[RunLine], cost: Cost) -> Fleet:

@@ -11,7 +11,8 @@ import butfor
 from butfor.cache.call import Call
 from butfor.cache.errors import LogFormatError, ModelUnavailable
 from butfor.counterfactual.fleet.fleet import Fleet, RunLine
-from butfor.counterfactual.fleet.summary import summed, wilson
+from butfor.counterfactual.fleet.summary import summed
+from butfor.counterfactual.rule import wilson
 from butfor.counterfactual.verdict import Cost
 
 
