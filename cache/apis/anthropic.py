@@ -19,6 +19,7 @@ from .common import (
     own_params,
     parts_of,
     portable_params,
+    renamed,
     settings_of,
     text_in,
     text_of,
@@ -75,9 +76,7 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
     given = portable_params(asked)
     limit = given.get("max_tokens") or given.get("max_completion_tokens") or _DEFAULT_TOKENS
-    params: dict[str, Any] = {k: given[k] for k in ("temperature", "top_p") if k in given}
-    if "stop" in given:
-        params["stop_sequences"] = [given["stop"]] if isinstance(given["stop"], str) else given["stop"]
+    params = renamed(given, {"temperature": "temperature", "top_p": "top_p", **_RENAMED})
     choice = _written_choice(given.get("tool_choice"))
     if choice and given.get("parallel_tool_calls") is False:
         choice["disable_parallel_tool_use"] = True

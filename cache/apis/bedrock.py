@@ -21,6 +21,7 @@ from .common import (
     own_params,
     parts_of,
     portable_params,
+    renamed,
     settings_of,
     text_in,
     text_of,
@@ -92,9 +93,7 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model with `converse`; an answer is never streamed."""
     del model
     given = portable_params(asked)
-    config = {name: given[known] for name, known in _PARAMS.items() if known in given}
-    if isinstance(config.get("stopSequences"), str):
-        config["stopSequences"] = [config["stopSequences"]]
+    config = renamed(given, _PARAMS)
     own = own_params(asked, NAME)
     choice = {"toolChoice": own.pop("toolChoice")} if "toolChoice" in own else {}
     provided, mine = own.pop("hostedTools", []), made_in(asked, NAME)

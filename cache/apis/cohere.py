@@ -15,6 +15,7 @@ from .common import (
     message,
     own_params,
     portable_params,
+    renamed,
     settings_of,
     text_in,
     text_of,
@@ -59,9 +60,7 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
     given = portable_params(asked)
     params: dict[str, Any] = {k: given[k] for k in _SHARED if k in given}
-    params |= {new: given[old] for new, old in _PARAMS.items() if old in given}
-    if isinstance(params.get("stop_sequences"), str):
-        params["stop_sequences"] = [params["stop_sequences"]]
+    params |= renamed(given, _PARAMS)
     choice = {"required": "REQUIRED", "none": "NONE"}.get(str(given.get("tool_choice", "")).casefold())
     listed = {"tools": [chat.written_tool(t, s) for t, s in settings_of(asked, NAME)]} if asked.tools else {}
     mine = made_in(asked, NAME)

@@ -260,6 +260,15 @@ def portable_params(call: Call) -> dict[str, Any]:
     return {k: v for k, v in call.params.items() if k in PORTABLE and v is not None}
 
 
+def renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Those of the parameters that an API has names for, under its names; what stops an answer as a list."""
+    found = {name: given[known] for name, known in names.items() if known in given}
+    for name, value in found.items():
+        if names[name] == "stop" and isinstance(value, str):
+            found[name] = [value]
+    return found
+
+
 def own_params(call: Call, api: str) -> dict[str, Any]:
     """The parameters besides: those of its own API, where the call was made in it, and what a person added for the one
     service that is asked (`repeat_penalty`, `top_k` …).

@@ -19,6 +19,7 @@ from .common import (
     own_params,
     parts_of,
     portable_params,
+    renamed,
     text_of,
     tokens,
     tool,
@@ -81,9 +82,7 @@ def request(asked: Call, model: str) -> dict[str, Any]:
     """The request that asks a model; an answer is never streamed."""
     del model
     given = portable_params(asked)
-    config = {name: given[known] for name, known in _PARAMS.items() if known in given}
-    if isinstance(config.get("stopSequences"), str):
-        config["stopSequences"] = [config["stopSequences"]]
+    config = renamed(given, _PARAMS)
     if given.get("max_completion_tokens"):
         config.setdefault("maxOutputTokens", given["max_completion_tokens"])
     own, mine = own_params(asked, NAME), made_in(asked, NAME)
