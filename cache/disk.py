@@ -19,14 +19,13 @@ from typing import NamedTuple, NoReturn
 
 import diskcache
 from filelock import FileLock
-from pydantic import ValidationError
 
 from . import asked
-from .call import Call, Completion, Message
+from .call import Call, Completion
 from .check import Progress, pages, problems
 from .errors import StoreDamaged
 from .high_water import HighWater
-from .rows import as_text, digests_of, from_row, from_text, packed, to_row
+from .rows import Reads, as_text, packed, to_row
 from .sealed import TextDisk, seal, unsealed
 
 _MARK = "butfor-store.json"
@@ -40,8 +39,6 @@ _HINTS = {
     sqlite3.SQLITE_BUSY: " (another program has it locked, or its file system has no locks)",
     sqlite3.SQLITE_FULL: " (nothing of this call was kept, all before it was: make room)",
 }
-_LIKES = 5
-"""Calls that are read whole to explain a miss."""
 _AT_ONCE = 500
 """Keys in one query; SQLite takes 999 values at least."""
 
@@ -56,7 +53,7 @@ class Info(NamedTuple):
     """On disk."""
 
 
-class DiskStore:
+class DiskStore(Reads):
     """A store in a directory.
 
     Raises:
@@ -76,18 +73,6 @@ class DiskStore:
             with self._lock("open"):
                 self._cache = self._opened()
                 self._nothing_lost()
-
-    def get(self, key: str) -> Completion | None:
-        """The stored answer, checked; `None` only where its call is not there either."""
-        text = self._read(f"answer/{key}")
-        if text is None and self._read(f"call/{key}") is not None:
-            text = self._read(f"answer/{key}") or self._damaged(f"answer/{key} is gone")
-        if text is None:
-            return None
-        try:
-            return from_text(Completion, text)
-        except ValidationError as error:
-            self._damaged(f"answer/{key} is not an answer: {error}")
 
     def add(self, key: str, call: Call, completion: Completion) -> Completion:
         """Store call and answer in one transaction, so that a killed process leaves both or neither."""
@@ -125,34 +110,11 @@ class DiskStore:
             finally:  # an interrupt may come between the two
                 lock.release(force=True)
 
-    def calls(self) -> Iterator[Call]:
-        """Every call that has an answer."""
-        for name in self._names("answer/"):
-            yield self._call(f"call/{name.removeprefix('answer/')}")
-
     def likes(self, call: Call) -> Iterator[Call]:
         """The stored calls most like one, for explaining a miss: a few, found without reading the others."""
         with self._guarded():
             keys = asked.likes(self._cache._sql, call)
-        wanted = {message._digest.hex() for message in call.messages}
-        scored = []
-        for key in keys:
-            text = self._read(f"call/{key}")
-            digests = digests_of(json.loads(text)) if text else []
-            common = sum(digest in wanted for digest in digests)
-            scored.append((3 * common - len(digests), key))
-        for _, key in sorted(scored, key=lambda pair: -pair[0])[:_LIKES]:
-            yield self._call(f"call/{key}")
-
-    def items(self) -> Iterator[tuple[str, Call, Completion]]:
-        """Every key with its call and its answer."""
-        for name in self._names("answer/"):
-            key = name.removeprefix("answer/")
-            yield key, self._call(f"call/{key}"), self._found(key)
-
-    def item(self, key: str) -> tuple[Call, Completion]:
-        """The call and the answer under one key."""
-        return self._call(f"call/{key}"), self._found(key)
+        return self._likest(call, keys)
 
     def info(self) -> Info:
         """Counts and size."""
@@ -181,10 +143,6 @@ class DiskStore:
         with self._guarded():
             self._cache.set(f"note/{name}", seal(f"note/{name}", text))
 
-    def noted(self, name: str) -> str | None:
-        """The text kept under a name."""
-        return self._read(f"note/{name}")
-
     def close(self) -> None:
         """Give the database's file handles back."""
         try:
@@ -195,26 +153,10 @@ class DiskStore:
         self._cache.close()
         self._written.close()
 
-    def _found(self, key: str) -> Completion:
-        return self.get(key) or self._damaged(f"answer/{key} is gone")
-
-    def _call(self, name: str) -> Call:
-        text = self._read(name) or self._damaged(f"{name} is missing beside its answer")
-        try:
-            row = json.loads(text)
-            digests = digests_of(row)
-            return from_row({**row, "messages": digests}, {digest: self._message(digest) for digest in digests})
-        except (ValueError, AttributeError) as error:
-            self._damaged(f"{name} is not a call: {error}")
-
-    def _message(self, digest: str) -> Message:
-        name = f"message/{digest}"
-        return from_text(Message, self._read(name) or self._damaged(f"{name} is missing"))
-
-    def _names(self, prefix: str) -> Iterator[str]:
+    def _keys(self) -> Iterator[str]:
         with self._guarded():
-            for page in pages(self._cache._sql, "raw", prefix):
-                yield from (self._cache.disk.get(name, raw) for name, raw in page)
+            for page in pages(self._cache._sql, "raw", "answer/"):
+                yield from (self._cache.disk.get(name, raw).removeprefix("answer/") for name, raw in page)
 
     def _count(self, kind: str) -> int:
         query = "SELECT count(*) FROM Cache WHERE key > ? AND key < ?"

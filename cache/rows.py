@@ -1,16 +1,19 @@
 """Calls as rows: each message once, under its digest, however many histories hold it."""
 
 import json
+from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NoReturn, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from .call import Call, Message
+from .call import Call, Completion, Message
 
 Model = TypeVar("Model", bound=BaseModel)
+_LIKES = 5
+"""Calls that are read whole to explain a miss."""
 
 
 def as_text(model: BaseModel) -> str:
@@ -72,3 +75,74 @@ def digests_of(row: Mapping[str, object]) -> list[str]:
     if not isinstance(found, list):
         raise ValueError("the call names no messages")
     return [str(digest) for digest in found]
+
+
+class Reads(ABC):
+    """What a store reads, wherever its rows are kept: `answer/KEY`, `call/KEY`, `message/DIGEST`, `note/NAME`."""
+
+    def get(self, key: str) -> Completion | None:
+        """The stored answer, checked; `None` only where its call is not there either."""
+        text = self._read(f"answer/{key}")
+        if text is None and self._read(f"call/{key}") is not None:
+            text = self._read(f"answer/{key}") or self._damaged(f"answer/{key} is gone")
+        if text is None:
+            return None
+        try:
+            return from_text(Completion, text)
+        except ValidationError as error:
+            self._damaged(f"answer/{key} is not an answer: {error}")
+
+    def item(self, key: str) -> tuple[Call, Completion]:
+        """The call and the answer under one key."""
+        return self._call(key), self._found(key)
+
+    def items(self) -> Iterator[tuple[str, Call, Completion]]:
+        """Every key with its call and its answer."""
+        return ((key, *self.item(key)) for key in self._keys())
+
+    def calls(self) -> Iterator[Call]:
+        """Every call that has an answer."""
+        return (self._call(key) for key in self._keys())
+
+    def noted(self, name: str) -> str | None:
+        """The text kept under a name."""
+        return self._read(f"note/{name}")
+
+    @abstractmethod
+    def _keys(self) -> Iterator[str]:
+        """The keys of all answers."""
+
+    @abstractmethod
+    def _read(self, name: str) -> str | None:
+        """The text of a row, its checksum verified."""
+
+    @abstractmethod
+    def _damaged(self, what: str) -> NoReturn:
+        """Say what is wrong with the store, as a `StoreDamaged`."""
+
+    def _likest(self, call: Call, keys: Iterable[str]) -> Iterator[Call]:
+        """The calls under these keys that have most messages in common with one, the likest first."""
+        wanted = {message._digest.hex() for message in call.messages}
+        scored = []
+        for key in keys:
+            text = self._read(f"call/{key}")
+            digests = digests_of(json.loads(text)) if text else []
+            scored.append((3 * sum(digest in wanted for digest in digests) - len(digests), key))
+        for _, key in sorted(scored, key=lambda pair: -pair[0])[:_LIKES]:
+            yield self._call(key)
+
+    def _found(self, key: str) -> Completion:
+        return self.get(key) or self._damaged(f"answer/{key} is gone")
+
+    def _call(self, key: str) -> Call:
+        text = self._read(f"call/{key}") or self._damaged(f"call/{key} is missing beside its answer")
+        try:
+            row = json.loads(text)
+            digests = digests_of(row)
+            return from_row({**row, "messages": digests}, {digest: self._message(digest) for digest in digests})
+        except (ValueError, AttributeError) as error:
+            self._damaged(f"call/{key} is not a call: {error}")
+
+    def _message(self, digest: str) -> Message:
+        name = f"message/{digest}"
+        return from_text(Message, self._read(name) or self._damaged(f"{name} is missing"))

@@ -12,16 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from pydantic import ValidationError
-
-from butfor.cache.call import Call, Completion, Message
+from butfor.cache.call import Call, Completion
 from butfor.cache.errors import StoreDamaged
-from butfor.cache.rows import as_text, digests_of, from_row, from_text, packed, to_row
+from butfor.cache.rows import Reads, as_text, packed, to_row
 from butfor.cache.sealed import seal, unsealed
 
 _LEASE_SECONDS = 15.0
 _POLL_SECONDS = 0.02
-_LIKES = 5
 
 
 class Rows(Protocol):
@@ -68,7 +65,7 @@ class Rows(Protocol):
         ...
 
 
-class SharedStore:
+class SharedStore(Reads):
     """A store on a server."""
 
     def __init__(self, rows: Rows, address: str, *, lease_seconds: float = _LEASE_SECONDS) -> None:
@@ -77,18 +74,6 @@ class SharedStore:
         """Where it is, without secrets."""
         self._lease_seconds = lease_seconds
         self._stripes = [threading.Lock() for _ in range(256)]
-
-    def get(self, key: str) -> Completion | None:
-        """The stored answer, checked; `None` only where there is none."""
-        text = self._read(f"answer/{key}")
-        if text is None:
-            if self._read(f"call/{key}") is None:
-                return None
-            text = self._read(f"answer/{key}") or self._damaged(f"answer/{key} is gone")
-        try:
-            return from_text(Completion, text)
-        except ValidationError as error:
-            self._damaged(f"answer/{key} is not an answer: {error}")
 
     def add(self, key: str, call: Call, completion: Completion) -> Completion:
         """Store call and answer at once; what is returned is the one that was first."""
@@ -120,31 +105,10 @@ class SharedStore:
                     renewing.join()
                 self._rows.release(key, token)
 
-    def calls(self) -> Iterator[Call]:
-        """Every call that has an answer."""
-        return (call for _, call, _ in self.items())
-
     def likes(self, call: Call) -> Iterator[Call]:
         """The stored calls most like one, for explaining a miss."""
-        digests = [message._digest.hex() for message in call.messages]
-        wanted, scored = set(digests), []
-        for name in self._rows.likes(digests[-3:]):
-            key = name.removeprefix("answer/")
-            text = self._read(f"call/{key}")
-            found = digests_of(json.loads(text)) if text else []
-            scored.append((3 * sum(digest in wanted for digest in found) - len(found), key))
-        for _, key in sorted(scored, key=lambda pair: -pair[0])[:_LIKES]:
-            yield self._call(key)
-
-    def items(self) -> Iterator[tuple[str, Call, Completion]]:
-        """Every key with its call and its answer."""
-        for name in self._rows.names("answer/"):
-            key = name.removeprefix("answer/")
-            yield key, self._call(key), self._found(key)
-
-    def item(self, key: str) -> tuple[Call, Completion]:
-        """The call and the answer under one key."""
-        return self._call(key), self._found(key)
+        ends = [message._digest.hex() for message in call.messages[-3:]]
+        return self._likest(call, (name.removeprefix("answer/") for name in self._rows.likes(ends)))
 
     def verify(self) -> list[str]:
         """What is wrong with the store, one sentence each."""
@@ -168,10 +132,6 @@ class SharedStore:
         """Keep a text beside the answers, replacing what had the name."""
         self._rows.put(f"note/{name}", seal(f"note/{name}", text))
 
-    def noted(self, name: str) -> str | None:
-        """The text kept under a name."""
-        return self._read(f"note/{name}")
-
     def close(self) -> None:
         """Give the connections back."""
         self._rows.close()
@@ -183,21 +143,8 @@ class SharedStore:
             except StoreDamaged:
                 continue  # the call goes on; whoever asks beside it, the first answer stored stays
 
-    def _found(self, key: str) -> Completion:
-        return self.get(key) or self._damaged(f"answer/{key} is gone")
-
-    def _call(self, key: str) -> Call:
-        text = self._read(f"call/{key}") or self._damaged(f"call/{key} is missing beside its answer")
-        try:
-            row = json.loads(text)
-            digests = digests_of(row)
-            return from_row({**row, "messages": digests}, {digest: self._message(digest) for digest in digests})
-        except (ValueError, AttributeError) as error:
-            self._damaged(f"call/{key} is not a call: {error}")
-
-    def _message(self, digest: str) -> Message:
-        name = f"message/{digest}"
-        return from_text(Message, self._read(name) or self._damaged(f"{name} is missing"))
+    def _keys(self) -> Iterator[str]:
+        return (name.removeprefix("answer/") for name in self._rows.names("answer/"))
 
     def _read(self, name: str) -> str | None:
         sealed = self._rows.get(name)
