@@ -11,17 +11,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 sys.path[:0] = [str(PROGRAMS.parent)]
 
-from programs.llm_server import ModelServer  # noqa: E402
+from programs.llm_server import served  # noqa: E402
 from servers import unused_port  # noqa: E402
 
 from butfor.replay.trace import Step, Trace, read_trace  # noqa: E402
@@ -105,17 +103,6 @@ def run(framework: Framework, *, stream: bool) -> Row:
     )
     print(f"{row.name}: {row.calls} | {row.offline} | {row.agents} | {row.flips} | {row.blame}", file=sys.stderr)
     return row
-
-
-@contextmanager
-def served(port: int) -> Iterator[None]:
-    """The model server at a port, for as long as the block runs."""
-    with ModelServer(port) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
 
 
 def _changed(trace: Trace, butfor: Any) -> tuple[str, str, bool]:

@@ -2,12 +2,11 @@
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs.llm_server import ModelServer
+from programs.llm_server import ModelServer, served
 from typer.testing import CliRunner, Result
 
 from butfor.cli import app
@@ -36,12 +35,8 @@ RIGHT = ("--step", "0", "--output", "The population is 2,102,650.")
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
-    with ModelServer() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with served() as found:
         yield found
-        found.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ import json
 import re
 import secrets
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from butfor.cache.apis import parsed, recognise
@@ -133,6 +136,17 @@ class ModelServer(ThreadingHTTPServer):
     def url(self) -> str:
         """The address, without a path."""
         return f"http://127.0.0.1:{self.server_port}"
+
+
+@contextmanager
+def served(port: int = 0) -> Iterator[ModelServer]:
+    """The server, answering for as long as the block runs."""
+    with ModelServer(port) as found:
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found
+        found.shutdown()
+        thread.join()
 
 
 if __name__ == "__main__":

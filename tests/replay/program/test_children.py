@@ -1,8 +1,6 @@
 """Processes that a program starts are seen, whatever environment it gives them, and whatever becomes of its own."""
 
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,16 +65,6 @@ with mock.patch.dict(os.environ, {"OPENAI_API_KEY": "k"}, clear=True):
     print(ask("I am the Writer, patched"))
 """,
 }
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield found
-        found.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

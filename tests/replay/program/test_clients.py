@@ -1,8 +1,6 @@
 """Every usual HTTP client is seen: recorded, answered again, led on after a change, and with its faults."""
 
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,24 +82,6 @@ def ask(name, text, stream=False):
 fact = ask("Researcher", "The lookup says 2,102,650. Say it.")
 print(ask("Writer", fact, stream=True))
 """
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield found
-        found.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
 
 
 def needed(name: str) -> str:

@@ -94,14 +94,6 @@ def server(tmp_path: Path) -> Iterator[Everywhere]:
         yield found
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
-
-
 def program(server: Everywhere, ways: dict[str, str]) -> str:
     """A team of one, which then tries every way, whatever becomes of the one before."""
     return f"""

@@ -46,14 +46,6 @@ def chunk(text: str, reason: str = "null") -> str:
     return f'data: {{"choices": [{delta}]}}\n\n'
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
-
-
 def recorded(folder: Path, server: Server, source: str) -> Trace:
     (folder / "app.py").write_text(ASK.format(url=server.url) + source)
     trace = record(COMMAND, name="run.json", tape=folder.parent / "calls.jsonl")

@@ -2,8 +2,6 @@
 
 import json
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,24 +55,6 @@ draft = ask_streaming("Writer", fact)
 print(asyncio.run(ask_later("Reviewer", draft)))
 open("answer.txt", "w").write(draft)
 """
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield found
-        found.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
 
 
 def recorded(folder: Path, source: str, *, leavings: Leavings | None = None) -> Trace:

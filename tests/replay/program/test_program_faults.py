@@ -32,14 +32,6 @@ def said(text: str) -> Reply:
     return Reply({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]})
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
-
-
 def recorded(folder: Path, url: str, source: str, *, timeout: float | None = None) -> Trace:
     (folder / "app.py").write_text(ASK.format(url=url) + source)
     return record(COMMAND, name="run.json", tape=folder.parent / "calls.jsonl", timeout=timeout)

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs.llm_server import ModelServer
+from programs.llm_server import ModelServer, served
 
 from butfor.cache.errors import Divergence
 from butfor.cache.provider import Cached
@@ -55,15 +54,11 @@ COMMAND = ("python3", "-S", "-I", "app.py")
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
-    with ModelServer() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with served() as found:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{found.url}/v1")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", found.url)
         monkeypatch.setenv("OLLAMA_HOST", found.url)
         yield found
-        found.shutdown()
-        thread.join()
 
 
 def test_a_program_behind_the_proxy(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from programs.llm_server import ModelServer
+from programs.llm_server import served
 
 import butfor
 from butfor.cache.errors import ProgramFailed
@@ -24,12 +23,8 @@ from butfor.replay.trace import read_trace
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with ModelServer() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with served() as found:
         yield f"{found.url}/v1/chat/completions"
-        found.shutdown()
-        thread.join()
 
 
 def ask(url: str, text: str) -> str:

@@ -47,14 +47,6 @@ def echo(request: Request) -> Reply:
     return Reply({"choices": [{"index": 0, "finish_reason": "stop", "message": said}]})
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
-
-
 def recorded(
     folder: Path, source: str, reply: Callable[[Request], Reply] = echo, *, ignore: tuple[str, ...] = ()
 ) -> Trace:
